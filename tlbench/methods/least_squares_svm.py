@@ -9,8 +9,8 @@ whose solution is linear in y: with A = K + diag(1/(C ζ)), u = A⁻¹1 and P = 
     α = P y,      b = uᵀy / (1ᵀu),      y_i − ŷ_i^{(−i)} = α_i / P_ii      (leave-one-out, ζ kept fixed).
 
 P is the upper left block of the inverse of [[A, 1], [1ᵀ, 0]]: one factorisation serves any number of right-hand
-sides, which is what makes learning source weights nearly free (Tommasi, Orabona & Caputo, PAMI 2014, section 3;
-leave-one-out after Cawley, IJCNN 2006).
+sides, which is what makes learning source weights nearly free (Tommasi, Orabona & Caputo, PAMI 2014; leave-one-out
+after Cawley, IJCNN 2006).
 
 All functions take stacks: leading dimensions are independent machines. A machine with fewer examples than its stack
 is padded; ``used`` marks the real ones, and padding has no influence on them.

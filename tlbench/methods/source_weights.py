@@ -1,7 +1,7 @@
 """How much to lean on each source: weights β that minimise a convex bound on the leave-one-out error.
 
-With ½‖w − Σ_j β_j w_j‖² as regulariser the least-squares machine stays linear in β (Tommasi, Orabona & Caputo, PAMI
-2014, equations 6–10): for source scores f_j on the target's training examples
+With ½‖w − Σ_j β_j w_j‖² as regulariser the least-squares machine stays linear in β (Tommasi, Orabona & Caputo, CVPR
+2010 and PAMI 2014): for source scores f_j on the target's training examples
 
     α(β) = α' − Σ_j β_j α''_j,      α' = P y,      α''_j = P f_j,
 
