@@ -57,15 +57,15 @@ class Factorisation:
         return np.diagonal(self.P, axis1=-2, axis2=-1)
 
     def dual(self, targets: Floats) -> Floats:
-        """α = P t for one (…, N) or several (…, N, k) right-hand sides, zero at padding."""
-        if targets.ndim == self.P.ndim:
-            return self.P @ targets
+        """α = P t, shape (…, N), zero at padding, for right-hand sides t (…, N) that may have more leading axes."""
         return (self.P @ targets[..., None])[..., 0]
 
+    def dual_columns(self, targets: Floats) -> Floats:
+        """P T for k right-hand sides a machine, (…, N, k)."""
+        return self.P @ targets
+
     def bias(self, targets: Floats) -> Floats:
-        """b = uᵀt/(1ᵀu), shape (…) or (…, k)."""
-        if targets.ndim == self.P.ndim:
-            return (self.bias_row[..., None, :] @ targets)[..., 0, :]
+        """b = uᵀt/(1ᵀu) for right-hand sides t (…, N), shape (…)."""
         return np.einsum("...i,...i->...", self.bias_row, targets)
 
 

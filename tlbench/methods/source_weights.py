@@ -48,7 +48,7 @@ class LeaveOneOut(NamedTuple):
 def leave_one_out(machine: Factorisation, labels: Floats, sources: Floats, balance: Floats) -> LeaveOneOut:
     """Leave-one-out terms from labels (…, N), source scores (…, N, k) and ζ (…, N); both zero at padding."""
     signed = labels / machine.diagonal
-    return LeaveOneOut(signed * machine.dual(labels), signed[..., None] * machine.dual(sources), balance)
+    return LeaveOneOut(signed * machine.dual(labels), signed[..., None] * machine.dual_columns(sources), balance)
 
 
 def scalar_weights(problem: LeaveOneOut) -> tuple[Floats, Floats]:

@@ -1,0 +1,5 @@
+"""``python -m tlbench``."""
+
+from .cli import main
+
+main()

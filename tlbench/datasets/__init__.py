@@ -1,0 +1,30 @@
+"""Data sets: where they come from, what they hold, and which picture is drawn for what."""
+
+from .catalogue import CATALOGUE, Entry, Options, find, needed_files, open_pack, short_name
+from .errors import DataError, DataMissingError
+from .feature_pack import FeaturePack, build
+from .fetching import RemoteFile, adopt, data_folder, fetch, state
+from .splits import Amounts, TaskRows, draw_task, generator
+
+__all__ = [
+    "CATALOGUE",
+    "Amounts",
+    "DataError",
+    "DataMissingError",
+    "Entry",
+    "FeaturePack",
+    "Options",
+    "RemoteFile",
+    "TaskRows",
+    "adopt",
+    "build",
+    "data_folder",
+    "draw_task",
+    "fetch",
+    "find",
+    "generator",
+    "needed_files",
+    "open_pack",
+    "short_name",
+    "state",
+]

@@ -1,0 +1,261 @@
+"""Everything a run keeps on disk: finished blocks, failures, timings, tables and the manifest.
+
+A block's file is one line with the sha256 of what follows, then JSON. Files appear whole or not at all: they are written
+beside their place and renamed, so that no interruption and no second run leaves half of one. A file whose content would
+not change is not touched. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .plan import Block, Columns, Plan, digest
+
+HIDDEN = ".tlbench"
+LONGEST_NAME = 120
+
+
+class RecordsError(Exception):
+    """The results folder cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class BlockRecord:
+    """A finished block as it lies on disk."""
+
+    tables: dict[str, Columns]
+    environment: dict[str, str]
+
+
+def run_folder(results: Path, experiment: str, dataset: str, profile: str, changed: Mapping[str, Any]) -> Path:
+    """``results/EXPERIMENT/DATASET-PROFILE[--key=value,…]``; a name too long for a folder ends in a hash instead."""
+    name = f"{dataset}-{profile}"
+    if changed:
+        name += "--" + ",".join(f"{key}={_plain(value)}" for key, value in changed.items())
+    name = re.sub(r"[^\w.,=+\-]", "_", name)
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return results / experiment / name
+
+
+def _plain(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+class Records:
+    """One run's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def prepare(self) -> None:
+        """Make the folder. Raises RecordsError where that or writing into it is not allowed."""
+        try:
+            (self.folder / HIDDEN / "blocks").mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder / HIDDEN):
+                pass
+            for path in self.folder.rglob(".*.tmp"):
+                if _is_abandoned(path):
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RecordsError(f"results cannot be written to {self.folder} ({error.strerror or error})") from None
+
+    def forget(self) -> None:
+        """Remove what earlier runs finished here, so that all of it is done again."""
+        for path in [*self._files("blocks"), *self._files("failures")]:
+            path.unlink(missing_ok=True)
+
+    # Blocks
+
+    def load(self, block: Block) -> BlockRecord | None:
+        """The finished block, or None where it is missing, damaged or of another format."""
+        try:
+            head, _, body = self._block_path(block).read_bytes().partition(b"\n")
+            if hashlib.sha256(body).hexdigest().encode() != head:
+                return None
+            content = msgspec.json.decode(body)
+            return BlockRecord(content["tables"], content["environment"])
+        except (OSError, msgspec.DecodeError, KeyError):
+            return None
+
+    def is_damaged(self, block: Block) -> bool:
+        """Whether there is a file for the block that cannot be trusted."""
+        return self._block_path(block).exists() and self.load(block) is None
+
+    def save(self, block: Block, tables: Mapping[str, Columns]) -> None:
+        """Keep a finished block and forget that it ever failed."""
+        body = msgspec.json.encode({"block": block.identity, "environment": environment(), "tables": tables})
+        _write(self._block_path(block), hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        self._failure_path(block).unlink(missing_ok=True)
+
+    def save_failure(self, block: Block, traceback: str) -> Path:
+        """Keep the traceback of a block that failed; returns where."""
+        path = self._failure_path(block)
+        _write(path, f"{describe(block)}\n\n{traceback}".encode())
+        return path
+
+    def failure(self, block: Block) -> Path | None:
+        """Where the traceback of an earlier failure lies, if there is one."""
+        path = self._failure_path(block)
+        return path if path.exists() else None
+
+    def _block_path(self, block: Block) -> Path:
+        return self.folder / HIDDEN / "blocks" / block.key[:2] / f"{block.key}.json"
+
+    def _failure_path(self, block: Block) -> Path:
+        return self.folder / HIDDEN / "failures" / f"{block.key}.txt"
+
+    def _files(self, kind: str) -> Iterator[Path]:
+        folder = self.folder / HIDDEN / kind
+        return folder.rglob("*.*") if folder.is_dir() else iter(())
+
+    # Timings
+
+    def add_timing(self, block: Block, seconds: float) -> None:
+        """Remember what a block of its group cost, for estimates; never part of a result."""
+        with (self.folder / HIDDEN / "timings.tsv").open("a", encoding="utf-8") as file:
+            file.write(f"{block.group}\t{len(block.splits)}\t{seconds:.6f}\n")
+
+    def seconds_per_split(self) -> dict[str, float]:
+        """Mean seconds that one split of each group took here."""
+        sums: dict[str, list[float]] = {}
+        with contextlib.suppress(OSError):
+            for line in (self.folder / HIDDEN / "timings.tsv").read_text(encoding="utf-8").splitlines():
+                fields = line.split("\t")
+                if len(fields) == 3 and fields[1].isdigit():
+                    with contextlib.suppress(ValueError):
+                        sums.setdefault(fields[0], []).append(float(fields[2]) / int(fields[1]))
+        return {group: sum(values) / len(values) for group, values in sums.items()}
+
+    # What others read
+
+    def write(self, name: str, content: bytes) -> Path:
+        """Write a table, figure or manifest unless it already says the same."""
+        path = self.folder / name
+        if not (path.exists() and path.read_bytes() == content):
+            _write(path, content)
+        return path
+
+    def write_manifest(self, plan: Plan, data: Mapping[str, Any], environments: Sequence[Mapping[str, str]]) -> None:
+        """What was run, so that the numbers can be had again; no timings.
+
+        environments: of all blocks. Where they agree their processor is left out, so that the same run on another
+        machine of the same kind leaves the same file; where they differ, all are listed under ``mixed``.
+        """
+        settings = plan.settings
+        different = list({digest(e): dict(e) for e in environments}.values())
+        common = {key: value for key, value in (different or [environment()])[0].items() if key != "processor"}
+        content = {
+            "experiment": plan.protocol.name,
+            "run": plan.short_hash,
+            "profile": settings.profile,
+            "data": dict(data),
+            "settings": {
+                "seeds": settings.seeds,
+                "conditions": list(settings.conditions),
+                "factors": dict(settings.factors),
+                "choices": dict(settings.choices),
+            },
+            "changed": dict(settings.changed),
+            "units": list(dict.fromkeys(block.unit for block in plan.blocks)),
+            "blocks": {"planned": len(plan.blocks), "finished": len(environments)},
+            "study": {"name": plan.protocol.study, "version": plan.blocks[0].version if plan.blocks else 0},
+            "environment": common,
+            **({"mixed": different} if len(different) > 1 else {}),
+            "protocol": plan.protocol,
+        }
+        encoded = msgspec.json.format(msgspec.json.encode(content, order="sorted"), indent=2)
+        self.write("manifest.json", encoded + b"\n")
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest. Raises RecordsError where there is none or it cannot be read."""
+        try:
+            content = msgspec.json.decode((self.folder / "manifest.json").read_bytes(), type=dict[str, Any])
+            content["settings"], content["units"], content["data"]["name"]
+        except (OSError, msgspec.MsgspecError, KeyError, TypeError) as error:
+            raise RecordsError(f"{self.folder} holds no readable manifest.json ({error}); run it again") from None
+        return content
+
+
+def describe(block: Block) -> str:
+    """A block in words."""
+    splits = f"split {block.splits[0]}" if len(block.splits) == 1 else f"splits {block.splits[0]}–{block.splits[-1]}"
+    return f"{block.unit}, {splits}, {' and '.join(block.conditions)}"
+
+
+def finished_runs(results: Path, experiment: str | None = None) -> list[Path]:
+    """Folders below ``results`` that hold a run, of one experiment or of all."""
+    pattern = f"{experiment or '*'}/*/manifest.json"
+    return sorted(path.parent for path in results.glob(pattern)) if results.is_dir() else []
+
+
+@cache
+def environment() -> dict[str, str]:
+    """Versions that can move the last digits of a number, and the processor."""
+    major, minor, _ = platform.python_version_tuple()
+    return {
+        "python": f"{major}.{minor}",
+        **{name: version(name) for name in ("tlbench", "numpy", "scipy", "scikit-learn")},
+        "machine": platform.machine(),
+        "processor": _processor(),
+    }
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Put a file in place whole or not at all. Raises RecordsError where the disk refuses."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{platform.node()}.{os.getpid()}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RecordsError(f"{path} cannot be written ({error.strerror or error})") from None
+
+
+def _is_abandoned(temporary: Path) -> bool:
+    """Whether a temporary file belongs to a process of this machine that is gone."""
+    owner = re.fullmatch(rf"\.{re.escape(platform.node())}\.(\d+)\..*\.tmp", temporary.name)
+    if owner is None:
+        return False
+    try:
+        os.kill(int(owner[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def load_all(records: Records, blocks: Iterable[Block]) -> Iterator[tuple[Block, BlockRecord]]:
+    """The finished ones among the blocks, in their order."""
+    for block in blocks:
+        record = records.load(block)
+        if record is not None:
+            yield block, record

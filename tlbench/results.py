@@ -1,0 +1,146 @@
+"""What a run leaves for people: tables, verdicts and figures, written after it and read again from the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import claims, protocol, tables
+from .records import BlockRecord, Records, RecordsError, finished_runs, load_all
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .plan import Block, Plan
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run's tables by name with what its manifest says; ``missing`` counts planned measurements that are not there."""
+
+    records: Records
+    protocol: protocol.Protocol
+    manifest: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+    missing: int
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name as results are filed under it."""
+        return str(self.manifest["data"]["name"])
+
+    @property
+    def factors(self) -> dict[str, list[Any]]:
+        """The levels that were run, by factor."""
+        return dict(self.manifest["settings"]["factors"])
+
+    @property
+    def caption(self) -> str:
+        """Which run this is: data set, profile, what was changed, and its short hash."""
+        changed = [f"{key} = {value}" for key, value in self.manifest["changed"].items()]
+        parts = [self.manifest["experiment"], self.dataset, f"profile {self.manifest['profile']}", *changed]
+        return " · ".join([*parts, f"run {self.manifest['run']}"])
+
+    @property
+    def measured(self) -> pd.DataFrame:
+        """One row a measurement."""
+        return self.tables["measurements"]
+
+    def summary(self) -> pd.DataFrame:
+        """Means and 95 % intervals over units."""
+        return tables.summarise(self.measured, list(self.factors))
+
+    def findings(self) -> list[claims.Finding]:
+        """Every claim of the protocol, tested."""
+        return claims.assess(self.protocol, self.measured, self.factors)
+
+    def draw(self) -> list[Path]:
+        """Draw every figure again; returns the files."""
+        from . import figures
+
+        written = []
+        for figure in self.protocol.figures:
+            drawn = figures.draw(figure, self.tables, self.factors, self.protocol.oracles, self.caption)
+            written += [self.records.write(name, content) for name, content in drawn.items()]
+        return written
+
+
+def publish(plan: Plan, records: Records, data: Mapping[str, Any], study_tables: Mapping[str, tuple[str, ...]]) -> Results:
+    """Write tables, verdicts and manifest from the finished blocks; figures are for ``draw``.
+
+    Raises RecordsError where not a single block has finished.
+    """
+    found: list[tuple[Block, BlockRecord]] = list(load_all(records, plan.blocks))
+    if not found:
+        raise RecordsError(f"no block of {plan.protocol.name} has finished; nothing to write to {records.folder}")
+    collected = tables.collect(plan, str(data["name"]), found, list(study_tables))
+    records.write_manifest(plan, data, [record.environment for _, record in found])
+    for name, columns in study_tables.items():
+        if name in collected:
+            collected[name] = collected[name][list(columns)]
+    for name, table in collected.items():
+        records.write(f"{name}.csv", tables.to_csv(table))
+    results = reopen(records.folder, plan.protocol)
+    records.write("summary.csv", tables.to_csv(results.summary()))
+    records.write("claims.csv", tables.to_csv(claims.as_table(results.findings())))
+    return results
+
+
+def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:
+    """A run from what lies in its folder, judged by ``declared`` or else by the protocol kept in its manifest.
+
+    Raises RecordsError where the folder holds no run that can be read.
+    """
+    records = Records(folder)
+    manifest = records.manifest()
+    declared = declared or protocol.parse(manifest["protocol"], str(folder / "manifest.json"))
+    found = {}
+    for path in sorted(folder.glob("*.csv")):
+        if path.stem not in ("summary", "claims"):
+            try:
+                found[path.stem] = tables.read_csv(records, path.stem)
+            except (OSError, ValueError) as error:
+                raise RecordsError(f"{path} cannot be read ({error}); run the experiment again") from None
+    if "measurements" not in found:
+        raise RecordsError(f"{folder} holds no measurements.csv; run the experiment again")
+    settings = manifest["settings"]
+    try:
+        missing = tables.missing_cells(
+            found["measurements"],
+            manifest["units"],
+            settings["conditions"],
+            settings["seeds"],
+            {name: list(levels) for name, levels in settings["factors"].items()},
+        )
+    except (KeyError, TypeError) as error:
+        raise RecordsError(f"{folder / 'measurements.csv'} lacks what the manifest plans ({error}); run it again") from None
+    return Results(records, declared, manifest, found, missing)
+
+
+def find_runs(results: Path, reference: str | None, dataset: str | None, profile: str | None) -> list[Results]:
+    """Finished runs below a results folder, by experiment (name or protocol file), data set and profile.
+
+    A shipped or given protocol is used as it stands now; a run of another one by the copy in its manifest.
+    Raises RecordsError where there is none.
+    """
+    declared = protocol.read(reference) if reference else None
+    found = []
+    for folder in finished_runs(results, declared.name if declared else None):
+        known = declared or _shipped_protocol(folder.parent.name)
+        run = reopen(folder, known)
+        if dataset in (None, run.dataset, run.manifest["data"].get("reference")) and profile in (
+            None,
+            run.manifest["profile"],
+        ):
+            found.append(run)
+    if not found:
+        wanted = " ".join(filter(None, [reference, dataset, profile])) or "any experiment"
+        raise RecordsError(f"there are no results of {wanted} in {results}; `tlbench run` makes them")
+    return found
+
+
+def _shipped_protocol(name: str) -> protocol.Protocol | None:
+    return protocol.read(name) if name in protocol.shipped() else None
+

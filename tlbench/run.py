@@ -1,0 +1,217 @@
+"""One loop that computes what is missing: spawned processes, one thread each, every block kept as soon as it is done.
+
+A block that raises fails alone. A process that dies takes the tasks in flight with it; the pool is rebuilt and they are
+sent again, and one that was in flight at two breakages runs alone: if it kills again it is set aside.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from . import datasets, studies
+from .plan import Block, Plan, Settings, make_plan, resolve
+from .protocol import Protocol
+from .records import Records, run_folder
+
+BREAKAGES_BEFORE_ALONE = 2
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a process finds the data of its blocks."""
+
+    reference: str
+    options: datasets.Options
+    folder: Path
+
+
+@dataclass
+class Prepared:
+    """A run that is planned but not begun."""
+
+    plan: Plan
+    records: Records
+    source: DataSource
+    data: dict[str, object]
+    notices: tuple[str, ...]
+
+    def missing(self) -> list[Block]:
+        """Blocks that no trusted file holds, in the plan's order."""
+        return [block for block in self.plan.blocks if self.records.load(block) is None]
+
+
+@dataclass
+class Outcome:
+    """What became of the missing blocks."""
+
+    finished: int = 0
+    failed: dict[str, tuple[Block, Path]] = field(default_factory=dict)
+
+
+def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str]) -> Settings:
+    """The settings of a run before its data are opened; raises what ``plan.resolve`` raises."""
+    return resolve(protocol, studies.find(protocol.study), profile, overrides)
+
+
+def data_options(settings: Settings) -> datasets.Options:
+    """What the settings choose about the data."""
+    chosen = settings.data
+    return datasets.Options(chosen["setting"], chosen["background"], tuple(chosen["categories"] or ()))
+
+
+def prepare(protocol: Protocol, settings: Settings, reference: str, data_folder: Path, results: Path) -> Prepared:
+    """Open the data and plan the blocks. Raises data errors and what ``units`` of the study refuses."""
+    source = DataSource(reference, data_options(settings), data_folder)
+    pack = datasets.open_pack(source.reference, source.options, source.folder)
+    plan = make_plan(protocol, studies.find(protocol.study), settings, pack, pack.fingerprint)
+    entry, _ = datasets.find(reference)
+    name = datasets.short_name(reference, pack)
+    data = {
+        "name": name,
+        "reference": entry.name,
+        "fingerprint": pack.fingerprint,
+        "licence": entry.licence,
+        "categories": len(pack.categories),
+        **{key: value for key, value in settings.data.items() if value},
+        "notices": list(pack.notices),
+    }
+    folder = run_folder(results, protocol.name, name, settings.profile, settings.changed)
+    return Prepared(plan, Records(folder), source, data, pack.notices)
+
+
+def compute_missing(
+    prepared: Prepared, jobs: int, report: Callable[[int, int, float], None] = lambda *_: None
+) -> Outcome:
+    """Compute and keep every missing block with ``jobs`` processes.
+
+    ``report`` is told (blocks done, blocks to do, seconds since the start) at the start and after each task.
+    """
+    missing = prepared.missing()
+    outcome = Outcome()
+    if not missing:
+        return outcome
+    waiting = list(prepared.plan.tasks(missing))
+    breakages = {id(task): 0 for task in waiting}
+    started = time.monotonic()
+
+    def note(task: list[Block], results: Sequence[_Result]) -> None:
+        for block, result in zip(task, results, strict=True):
+            if result.traceback is None:
+                outcome.finished += 1
+                prepared.records.add_timing(block, result.seconds)
+            else:
+                outcome.failed[block.key] = (block, prepared.records.save_failure(block, result.traceback))
+        report(outcome.finished + len(outcome.failed), len(missing), time.monotonic() - started)
+
+    report(0, len(missing), 0.0)
+    while waiting:
+        alone = breakages[id(waiting[0])] >= BREAKAGES_BEFORE_ALONE
+        batch = waiting[:1] if alone else [t for t in waiting if breakages[id(t)] < BREAKAGES_BEFORE_ALONE]
+        unfinished = _run_batch(prepared, batch, 1 if alone else min(jobs, len(batch)), note)
+        done = {id(task) for task in batch} - {id(task) for task, _ in unfinished}
+        for task, was_running in unfinished:
+            breakages[id(task)] += was_running
+            if alone:
+                note(task, [_Result(0.0, f"The process died while computing {b.unit}.") for b in task])
+                done.add(id(task))
+        waiting = [task for task in waiting if id(task) not in done]
+        waiting.sort(key=lambda task: breakages[id(task)] >= BREAKAGES_BEFORE_ALONE)
+    return outcome
+
+
+@dataclass(frozen=True)
+class _Result:
+    seconds: float
+    traceback: str | None = None
+
+
+def _run_batch(
+    prepared: Prepared, batch: list[list[Block]], jobs: int, note: Callable[[list[Block], Sequence[_Result]], None]
+) -> list[tuple[list[Block], bool]]:
+    """Run tasks on a fresh pool; returns those left by a pool that broke, and whether each was running then."""
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker)
+    tasks: dict[Future[list[_Result]], list[Block]] = {}
+    try:
+        for task in batch:
+            tasks[pool.submit(_compute_task, task, prepared.source, prepared.records.folder)] = task
+        while tasks:
+            running = {future for future in tasks if future.running()}
+            finished, _ = wait(tasks, return_when=FIRST_COMPLETED)
+            for future in finished:
+                try:
+                    results = future.result()
+                except BrokenProcessPool:
+                    return [(task, future in running) for future, task in tasks.items()]
+                note(tasks.pop(future), results)
+    except BrokenProcessPool:
+        return [(task, future.running()) for future, task in tasks.items()] or [(task, True) for task in batch]
+    finally:
+        _stop(pool)
+    return []
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """Let go of a pool at once; what its processes have not written is done again next time."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.join()
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, end with it, and compute with one thread."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@lru_cache(maxsize=1)
+def _open(source: DataSource) -> datasets.FeaturePack:
+    """The data of a run, read once a process."""
+    return datasets.open_pack(source.reference, source.options, source.folder)
+
+
+def _compute_task(task: list[Block], source: DataSource, folder: Path) -> list[_Result]:
+    """Compute the blocks of one task and keep each where it belongs; failures come back as text."""
+    from threadpoolctl import threadpool_limits
+
+    records = Records(folder)
+    results = []
+    with threadpool_limits(1):
+        begun = time.perf_counter()
+        try:
+            study = studies.find(task[0].study)
+            pack = _open(source)
+            if pack.fingerprint != task[0].data:
+                raise datasets.DataError("the data changed since the run was planned; run it again")
+            shared = study.prepare(pack, task[0])
+        except Exception:
+            return [_Result(0.0, traceback.format_exc())] * len(task)
+        preparation = (time.perf_counter() - begun) / len(task)
+        for block in task:
+            begun = time.perf_counter()
+            try:
+                records.save(block, study.compute(shared, block))
+                results.append(_Result(preparation + time.perf_counter() - begun))
+            except Exception:
+                results.append(_Result(0.0, traceback.format_exc()))
+    return results

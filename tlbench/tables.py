@@ -1,0 +1,98 @@
+"""Tables from records: one row a measurement, then means and intervals over units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from .plan import Block, Plan
+from .records import BlockRecord, Records
+
+LEVEL = 0.95
+
+
+def collect(
+    plan: Plan, dataset: str, found: Iterable[tuple[Block, BlockRecord]], tables: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """``measurements`` and the study's further tables, in the order of the plan.
+
+    Rows that several blocks state alike appear once.
+    """
+    factors = list(plan.settings.factors)
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in ("measurements", *tables)}
+    for block, record in found:
+        for name, columns in record.tables.items():
+            part = pd.DataFrame(columns)
+            if name == "measurements":
+                part.insert(0, "unit", block.unit)
+            if len(part):
+                parts[name].append(part)
+    collected = {name: pd.concat(part, ignore_index=True).drop_duplicates() for name, part in parts.items() if part}
+    if "measurements" in collected:
+        measured = collected["measurements"].assign(
+            experiment=plan.protocol.name, dataset=dataset, profile=plan.settings.profile, metric=plan.protocol.metric
+        )
+        order = ["experiment", "dataset", "profile", "unit", "split", "condition", *factors, "metric", "value"]
+        collected["measurements"] = _in_order(measured[order], plan)
+    return collected
+
+
+def _in_order(measured: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Sorted by unit and condition as planned, then by split; factors as the study lists them."""
+    units = {unit: place for place, unit in enumerate(dict.fromkeys(block.unit for block in plan.blocks))}
+    conditions = {condition: place for place, condition in enumerate(plan.settings.conditions)}
+    keys = pd.DataFrame(
+        {"unit": measured["unit"].map(units), "condition": measured["condition"].map(conditions)},
+        index=measured.index,
+    )
+    keys["split"] = measured["split"]
+    return measured.loc[keys.sort_values(["unit", "condition", "split"], kind="stable").index].reset_index(drop=True)
+
+
+def unit_means(measured: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
+    """Mean over splits of each unit, condition and cell: columns condition, factors, metric, unit, value."""
+    by = ["condition", *factors, "metric", "unit"]
+    return measured.groupby(by, sort=False, as_index=False)["value"].mean()
+
+
+def summarise(measured: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
+    """Mean over units with a 95 % t interval: condition, factors, metric, mean, low, high, units.
+
+    Splits are averaged within a unit first. With one unit the interval is missing.
+    """
+    from scipy.special import stdtrit
+
+    by = ["condition", *factors, "metric"]
+    grouped = unit_means(measured, factors).groupby(by, sort=False)["value"]
+    summary = grouped.agg(["mean", "std", "count"]).reset_index()
+    units = summary["count"].to_numpy()
+    spread = summary["std"].to_numpy(dtype=float) / np.sqrt(units)
+    half = stdtrit(np.maximum(units - 1, 1), 0.5 + LEVEL / 2) * spread
+    return summary[by].assign(
+        mean=summary["mean"], low=summary["mean"] - half, high=summary["mean"] + half, units=units
+    )
+
+
+def missing_cells(
+    measured: pd.DataFrame, units: Sequence[str], conditions: Sequence[str], seeds: int, factors: dict[str, list[object]]
+) -> int:
+    """How many of the planned measurements the table lacks."""
+    planned = len(units) * len(conditions) * seeds * int(np.prod([len(values) for values in factors.values()]))
+    present = measured.drop_duplicates(["unit", "split", "condition", *factors])
+    present = present[present["unit"].isin(units) & present["condition"].isin(conditions) & (present["split"] < seeds)]
+    for name, values in factors.items():
+        present = present[present[name].isin(values)]
+    return planned - int(present["value"].notna().sum())
+
+
+def to_csv(table: pd.DataFrame) -> bytes:
+    """Comma-separated text with six significant digits and Unix line ends."""
+    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+
+
+def read_csv(records: Records, name: str) -> pd.DataFrame:
+    """A table that a run left. Raises FileNotFoundError or ValueError."""
+    return pd.read_csv(records.folder / f"{name}.csv", keep_default_na=False, na_values=[""])
+
