@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,7 +56,7 @@ class Finding:
         return self.verdict == expectation.verdict if expectation else self.verdict != "contradicted"
 
 
-def assess(protocol: Protocol, measured: pd.DataFrame, factors: Mapping[str, Sequence[object]]) -> list[Finding]:
+def assess(protocol: Protocol, measured: pd.DataFrame, factors: Mapping[str, Sequence[Any]]) -> list[Finding]:
     """Every claim of a protocol on a table of measurements; ``factors`` are the levels that were run."""
     means = unit_means(measured, list(factors))
     findings: list[Finding] = []
@@ -74,29 +75,27 @@ def assess(protocol: Protocol, measured: pd.DataFrame, factors: Mapping[str, Seq
         samples.append(effects if testable else None)
     adjusted, levels = holm([finding.p for finding in findings])
     return [
-        replace(finding, p_holm=p_holm, **_verdict(finding, effects, p_holm, level))
+        _with_verdict(replace(finding, p_holm=p_holm), effects, level)
         for finding, effects, p_holm, level in zip(findings, samples, adjusted, levels, strict=True)
     ]
 
 
-def _verdict(
-    finding: Finding, effects: NDArray[np.float64] | None, p_holm: float, level: float
-) -> dict[str, str | float]:
+def _with_verdict(finding: Finding, effects: NDArray[np.float64] | None, level: float) -> Finding:
     claim = finding.claim
     if finding.reason:
-        return {"verdict": "missing"}
+        return finding
     if effects is None:
-        return {"verdict": "shown, not tested"}
+        return replace(finding, verdict="shown, not tested")
     beyond = finding.effect - null_value(claim)
     if claim.direction == "falls":
         beyond = -beyond
-    if p_holm < LEVEL:
-        return {"verdict": "reproduced" if beyond > 0 else "contradicted"}
+    if finding.p_holm < LEVEL:
+        return replace(finding, verdict="reproduced" if beyond > 0 else "contradicted")
     if claim.margin is not None:
         _, low, high = mean_interval(effects, 1 - 2 * LEVEL)
         if -claim.margin < low and high < claim.margin:
-            return {"verdict": "equivalent"}
-    return {"verdict": "inconclusive", "detectable": detectable(effects, level)}
+            return replace(finding, verdict="equivalent")
+    return replace(finding, verdict="inconclusive", detectable=detectable(effects, level))
 
 
 def null_value(claim: Claim) -> float:
@@ -104,9 +103,7 @@ def null_value(claim: Claim) -> float:
     return -claim.margin if claim.test == "not_worse" and claim.margin is not None else 0.0
 
 
-def unit_effects(
-    claim: Claim, means: pd.DataFrame, factors: Mapping[str, Sequence[object]]
-) -> NDArray[np.float64]:
+def unit_effects(claim: Claim, means: pd.DataFrame, factors: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
     """The claim's effect in every unit. Raises ClaimError where the results lack what it names."""
     keep = [claim.along] if claim.along else []
     sides = []
@@ -130,26 +127,23 @@ def unit_effects(
     return slopes
 
 
-def select(table: pd.DataFrame, wanted: Selection, factors: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+def select(table: pd.DataFrame, wanted: Selection, factors: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     """Rows of a table: by value, by list of values (each must be there), by {from, to}, or at the "most"."""
     for column, value in wanted.items():
         if column not in table.columns:
             raise ClaimError(f"there is no column '{column}' in the results")
+        cells = table[column]
         if value == "most":
-            rows = table[column] == max(factors[column])  # type: ignore[type-var]
+            keep = cells == max(factors[column])
         elif isinstance(value, Mapping):
-            rows = pd.Series(True, index=table.index)
-            if "from" in value:
-                rows &= table[column] >= value["from"]
-            if "to" in value:
-                rows &= table[column] <= value["to"]
+            keep = cells.between(value.get("from", cells.min()), value.get("to", cells.max()))
         elif isinstance(value, list):
-            if absent := [level for level in value if level not in set(table[column])]:
+            if absent := [level for level in value if level not in set(cells)]:
                 raise ClaimError(f"{column} {', '.join(map(str, absent))} was not run")
-            rows = table[column].isin(value)
+            keep = cells.isin(value)
         else:
-            rows = table[column] == value
-        table = table[rows]
+            keep = cells == value
+        table = table.loc[keep]
     return table
 
 

@@ -74,14 +74,20 @@ def _status(error: Exception) -> int | None:
 def _results_dir(command: Command) -> Command:
     """--results."""
     return click.option(
-        "--results", type=click.Path(file_okay=False, path_type=Path), default=Path("results"), metavar="DIR",
+        "--results",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("results"),
+        metavar="DIR",
         help="Where results lie.  [default: results]",
     )(command)
 
 
 def _data_dir(command: Command) -> Command:
     return click.option(
-        "--data-dir", type=click.Path(file_okay=False, path_type=Path), default=None, metavar="DIR",
+        "--data-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=None,
+        metavar="DIR",
         help="Where fetched data lie.  [default: $TLBENCH_DATA_DIR, else your cache folder]",
     )(command)
 
@@ -432,7 +438,11 @@ def data_check(name: str | None, data_dir: Path | None) -> int:
         for file in entry.files.values()
     ]
     terminal.listing(("data set", "file", "state"), states)
-    return FAILED if any(state == "damaged" for *_, state in states) or (name and "missing" in {s for *_, s in states}) else 0
+    return (
+        FAILED
+        if any(state == "damaged" for *_, state in states) or (name and "missing" in {s for *_, s in states})
+        else 0
+    )
 
 
 if __name__ == "__main__":

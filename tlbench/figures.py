@@ -19,7 +19,7 @@ from .tables import summarise
 INK, MUTED, GRID = "#222222", "#6b6b6b", "#e3e3e3"
 # Okabe & Ito's colours, told apart by every kind of eye; the darkest first.
 PALETTE = ("#000000", "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#cc79a7", "#7f7f7f")
-STYLE = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
     "svg.hashsalt": "tlbench",
@@ -129,7 +129,12 @@ def _heatmap(figure: protocol.Figure, rows: pd.DataFrame) -> Figure:
         if not np.isnan(value):
             dark = abs(value) > 0.6 * limit
             axes.text(
-                column, row, f"{value:.2f}".replace("0.", "."), ha="center", va="center", fontsize=7.5,
+                column,
+                row,
+                f"{value:.2f}".replace("0.", "."),
+                ha="center",
+                va="center",
+                fontsize=7.5,
                 color="white" if dark else INK,
             )
     axes.set_xticks(range(len(order)), order, rotation=40, ha="right", rotation_mode="anchor")

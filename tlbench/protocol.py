@@ -106,7 +106,9 @@ class Claim(_Strict, frozen=True, kw_only=True):
         uses = {"not_worse": {"margin"}, "slope": {"along", "direction"}}.get(self.test, set())
         for key in ("margin", "along", "direction"):
             if (getattr(self, key) is not None) != (key in uses):
-                raise ValueError(f"claim '{self.id}': a {self.test} test {'needs' if key in uses else 'has no'} '{key}'")
+                raise ValueError(
+                    f"claim '{self.id}': a {self.test} test {'needs' if key in uses else 'has no'} '{key}'"
+                )
 
 
 class Protocol(_Strict, frozen=True, kw_only=True):
@@ -188,7 +190,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 
 def _in_words(message: str, shape: type) -> str:
-    """msgspec's message with the key first, and the nearest known key for an unknown one."""
+    """Msgspec's message with the key first, and the nearest known key for an unknown one."""
     complaint, _, path = message.partition(" - at `$")
     place = path.rstrip("`").lstrip(".") or "the file"
     place = place.replace("[...]", "[…]")

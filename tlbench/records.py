@@ -1,8 +1,8 @@
 """Everything a run keeps on disk: finished blocks, failures, timings, tables and the manifest.
 
-A block's file is one line with the sha256 of what follows, then JSON. Files appear whole or not at all: they are written
-beside their place and renamed, so that no interruption and no second run leaves half of one. A file whose content would
-not change is not touched. Nothing is ever unpickled.
+A block's file is one line with the sha256 of what follows, then JSON. Files appear whole or not at all: they are
+written beside their place and renamed, so that no interruption and no second run leaves half of one. A file whose
+content would not change is not touched. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -226,7 +226,9 @@ def _write(path: Path, content: bytes) -> None:
     """Put a file in place whole or not at all. Raises RecordsError where the disk refuses."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{platform.node()}.{os.getpid()}.", suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{platform.node()}.{os.getpid()}.", suffix=".tmp"
+        )
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """A run's tables by name with what its manifest says; ``missing`` counts planned measurements that are not there."""
+    """A run's tables by name with what its manifest says; ``missing`` counts planned measurements that are absent."""
 
     records: Records
     protocol: protocol.Protocol
@@ -67,7 +67,9 @@ class Results:
         return written
 
 
-def publish(plan: Plan, records: Records, data: Mapping[str, Any], study_tables: Mapping[str, tuple[str, ...]]) -> Results:
+def publish(
+    plan: Plan, records: Records, data: Mapping[str, Any], study_tables: Mapping[str, tuple[str, ...]]
+) -> Results:
     """Write tables, verdicts and manifest from the finished blocks; figures are for ``draw``.
 
     Raises RecordsError where not a single block has finished.
@@ -115,7 +117,9 @@ def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:
             {name: list(levels) for name, levels in settings["factors"].items()},
         )
     except (KeyError, TypeError) as error:
-        raise RecordsError(f"{folder / 'measurements.csv'} lacks what the manifest plans ({error}); run it again") from None
+        raise RecordsError(
+            f"{folder / 'measurements.csv'} lacks what the manifest plans ({error}); run it again"
+        ) from None
     return Results(records, declared, manifest, found, missing)
 
 
@@ -143,4 +147,3 @@ def find_runs(results: Path, reference: str | None, dataset: str | None, profile
 
 def _shipped_protocol(name: str) -> protocol.Protocol | None:
     return protocol.read(name) if name in protocol.shipped() else None
-

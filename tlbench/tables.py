@@ -54,7 +54,7 @@ def _in_order(measured: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 def unit_means(measured: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
     """Mean over splits of each unit, condition and cell: columns condition, factors, metric, unit, value."""
     by = ["condition", *factors, "metric", "unit"]
-    return measured.groupby(by, sort=False, as_index=False)["value"].mean()
+    return measured.groupby(by, sort=False)["value"].mean().reset_index()
 
 
 def summarise(measured: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
@@ -76,7 +76,11 @@ def summarise(measured: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
 
 
 def missing_cells(
-    measured: pd.DataFrame, units: Sequence[str], conditions: Sequence[str], seeds: int, factors: dict[str, list[object]]
+    measured: pd.DataFrame,
+    units: Sequence[str],
+    conditions: Sequence[str],
+    seeds: int,
+    factors: dict[str, list[object]],
 ) -> int:
     """How many of the planned measurements the table lacks."""
     planned = len(units) * len(conditions) * seeds * int(np.prod([len(values) for values in factors.values()]))
@@ -95,4 +99,3 @@ def to_csv(table: pd.DataFrame) -> bytes:
 def read_csv(records: Records, name: str) -> pd.DataFrame:
     """A table that a run left. Raises FileNotFoundError or ValueError."""
     return pd.read_csv(records.folder / f"{name}.csv", keep_default_na=False, na_values=[""])
-

@@ -32,7 +32,7 @@ def console(stderr: bool = False) -> Console:
 
 def say(message: str, stderr: bool = False) -> None:
     """A line of plain text, never wrapped or styled by what it holds."""
-    print(message, file=sys.stderr if stderr else sys.stdout)  # noqa: T201
+    print(message, file=sys.stderr if stderr else sys.stdout)
 
 
 def listing(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -63,8 +63,8 @@ def summary_table(results: Results, remarks: Sequence[str]) -> None:
     for name, row in grid.iterrows():
         oracle = name in oracles
         cells = [
-            Text("–") if value != value else Text(f"{value:.1f}", "bold" if value == best[level] and not oracle else "")
-            for level, value in row.items()
+            Text("–") if value != value else Text(f"{value:.1f}", "bold" if value == top and not oracle else "")
+            for value, top in zip(row, best, strict=True)
         ]
         table.add_row(Text(f"{name} (oracle)" if oracle else str(name), "dim" if oracle else ""), *cells)
     console().print(table)

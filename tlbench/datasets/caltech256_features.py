@@ -17,9 +17,7 @@ from .errors import DataError
 from .feature_pack import FeaturePack, Floats, Rows
 from .fetching import RemoteFile
 
-_RELEASE = (
-    "https://raw.githubusercontent.com/n-patricia/cvpr14/ebeac00698341ff23eeeda21c5a4e9bcb2ec14c1/H_L2L_KT/data"
-)
+_RELEASE = "https://raw.githubusercontent.com/n-patricia/cvpr14/ebeac00698341ff23eeeda21c5a4e9bcb2ec14c1/H_L2L_KT/data"
 
 
 def _file(name: str, size: int, sha256: str) -> RemoteFile:
@@ -72,7 +70,9 @@ def load_caltech256_features(path: Path) -> FeaturePack:
         notices.append(f"{repeated} pictures stand twice in their category: kept once")
     return FeaturePack(
         identities=tuple(identities),
-        features={kind: np.array([values_of[identity][index] for identity in identities]) for index, kind in enumerate(kinds)},
+        features={
+            kind: np.array([values_of[identity][index] for identity in identities]) for index, kind in enumerate(kinds)
+        },
         categories=categories,
         background=background,
         notices=tuple(notices),

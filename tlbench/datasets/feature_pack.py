@@ -99,7 +99,9 @@ def build(
         features={kind: values[places] for kind, values in features.items()},
         categories={label: rows[label] for label in wanted},
         background=rows[background],
-        notices=(f"{repeats} {what}s repeat another of the same label to the last digit: kept once",) if repeats else (),
+        notices=(f"{repeats} {what}s repeat another of the same label to the last digit: kept once",)
+        if repeats
+        else (),
     )
 
 

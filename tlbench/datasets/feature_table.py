@@ -78,7 +78,9 @@ def _read_columns(path: Path) -> pd.DataFrame:
 def _from_columns(table: pd.DataFrame, path: Path) -> tuple[list[str], list[str], dict[str, Floats]]:
     for name in ("identity", "label"):
         if name not in table.columns:
-            raise DataError(f"{path} has no column '{name}'; its columns begin {', '.join(map(str, table.columns[:5]))}")
+            raise DataError(
+                f"{path} has no column '{name}'; its columns begin {', '.join(map(str, table.columns[:5]))}"
+            )
     kinds: dict[str, list[str]] = {}
     for column in table.columns:
         if column not in ("identity", "label"):

@@ -73,7 +73,11 @@ def draw_task(
     training_pool, test_pool, source_pool = _background_pools(pack, target, overlap, seed)
     test_positives = _test_size(len(positives), amounts.most_shots, amounts, f"category '{target}'", "shots")
     test_negatives = _test_size(
-        len(test_pool), 0 if training_pool is not test_pool else amounts.negatives, amounts, "the background", "negatives"
+        len(test_pool),
+        0 if training_pool is not test_pool else amounts.negatives,
+        amounts,
+        "the background",
+        "negatives",
     )
     if len(training_pool) < amounts.negatives:
         raise DataError(
@@ -93,9 +97,7 @@ def draw_task(
         draw = generator(seed, "target", target, split)
         drawn_positives = draw.permutation(positives)
         drawn_negatives = draw.permutation(training_pool)
-        held_apart = (
-            drawn_negatives[amounts.negatives :] if training_pool is test_pool else draw.permutation(test_pool)
-        )
+        held_apart = drawn_negatives[amounts.negatives :] if training_pool is test_pool else draw.permutation(test_pool)
         train.append(np.r_[drawn_negatives[: amounts.negatives], drawn_positives[: amounts.most_shots]])
         held_positives = drawn_positives[amounts.most_shots : amounts.most_shots + test_positives]
         test.append(np.r_[held_positives, held_apart[:test_negatives]])

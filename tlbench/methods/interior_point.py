@@ -27,6 +27,7 @@ TIE_BREAK = 1e-6
 GAP = 1e-11
 """Sum of the products above at which a problem counts as solved, relative to 1 + the hinge sum at the solution."""
 
+
 class _Pace(NamedTuple):
     """How boldly to step: least τ relative to the mean product, fraction of the way to a bound, steps at most."""
 
@@ -66,6 +67,144 @@ class _State(NamedTuple):
         return 1.0 / np.maximum(rates.max(axis=1, keepdims=True), 1.0)
 
 
+class _Ball(NamedTuple):
+    """curvature/2 ‖β‖² + slope Σβ ≤ radius."""
+
+    curvature: float
+    slope: float
+    radius: float
+
+    def gradient(self, beta: Floats) -> Floats:
+        return self.curvature * beta + self.slope
+
+    def room(self, beta: Floats) -> Floats:
+        return self.radius - np.sum((self.curvature / 2 * beta + self.slope) * beta, axis=1, keepdims=True)
+
+
+BALLS = {"l2": _Ball(1.0, 0.0, 0.5), "l1": _Ball(0.0, 1.0, 1.0)}
+
+
+class _Given(NamedTuple):
+    """What defines the problems still open: G, its transpose, ζ, and SOFTNESS on the scale of G²."""
+
+    influence: Floats
+    transposed: Floats
+    balance: Floats
+    softness: Floats
+
+
+class _Linearised:
+    """The optimality conditions at one state, linearised and reduced to k × k systems."""
+
+    def __init__(self, state: _State, given: _Given, ball: _Ball, stationarity: Floats, excess: Floats) -> None:
+        beta, lower, on, off, hinge, surplus, pull, room = state
+        self.state, self.given, self.stationarity, self.excess = state, given, stationarity, excess
+        self.gradient = ball.gradient(beta)
+        self.spread = on * hinge + off * surplus + given.softness * on * off
+        self.stiffness = on * off / self.spread
+        self.rest = room + SOFTNESS * pull
+        system = given.transposed @ (self.stiffness[..., None] * given.influence)
+        system += (self.gradient * (pull / self.rest))[:, :, None] * self.gradient[:, None, :]
+        diagonal = np.arange(beta.shape[1])
+        system[:, diagonal, diagonal] += TIE_BREAK + ball.curvature * pull + lower / beta
+        # Unit diagonal: bounds that become active would else spoil the condition of the whole system.
+        self.unit = 1.0 / np.sqrt(system[:, diagonal, diagonal])
+        self.system = system * self.unit[:, :, None] * self.unit[:, None, :]
+
+    def step(self, wanted: list[Floats]) -> _State:
+        """The step that changes the four products by ``wanted``, to first order."""
+        beta, lower, on, off, hinge, _, pull, _ = self.state
+        on_change, off_change, lower_change, pull_change = wanted
+        direct = (off * on_change - on * off_change) / self.spread
+        right = lower_change / beta - self.stationarity + _times(self.given.transposed, direct)
+        right -= self.gradient * ((pull_change - pull * self.excess) / self.rest)
+        # A backward stable solve; multiplying by an explicit inverse stalls two digits earlier.
+        d_beta = np.linalg.solve(self.system, (self.unit * right)[..., None])[..., 0] * self.unit
+        across = _times(self.given.influence, d_beta)
+        d_on = direct - self.stiffness * across
+        d_hinge = (off_change + hinge * d_on) / off
+        d_room = self.excess - np.einsum("ij,ij->i", self.gradient, d_beta)[:, None]
+        return _State(
+            beta=d_beta,
+            lower=(lower_change - lower * d_beta) / beta,
+            on=d_on,
+            off=-d_on,
+            hinge=d_hinge,
+            surplus=d_hinge + across,
+            ball=(pull_change - pull * d_room) / self.rest,
+            room=d_room,
+        )
+
+
+def minimise_hinge(residual: Floats, influence: Floats, balance: Floats, norm: Norm, pace: _Pace = BOLD) -> Floats:
+    """β of shape (problems, k) from r (problems, N), G (problems, N, k) and ζ (problems, N).
+
+    A problem that stalls at a bold pace (degenerate: more examples exactly at the hinge than there are weights) is
+    solved once more at a careful one. Raises ArithmeticError if that fails too.
+    """
+    ball = BALLS[norm]
+    state = _start(residual, influence, balance, norm)
+    scale = np.maximum(np.square(influence).max(axis=(1, 2)), 1e-300)[:, None]
+    given = _Given(influence, np.ascontiguousarray(np.swapaxes(influence, 1, 2)), balance, SOFTNESS * scale)
+    conditions = sum(value.shape[1] for value in state.products())
+    solution = np.empty_like(state.beta)
+    still_open = np.arange(len(residual))
+
+    for _ in range(pace.most_steps):
+        # The ball's slack may be wrong by the square of a step; it is set right wherever that does not shrink it much.
+        room = ball.room(state.beta)
+        state = state._replace(room=np.where(room > state.room / 2, room, state.room))
+        excess = room - state.room
+        stationarity = TIE_BREAK * state.beta + state.ball * ball.gradient(state.beta) - state.lower
+        stationarity -= _times(given.transposed, state.on)
+        gap = _row_sums(state.products())
+        limit = GAP * (1.0 + np.sum(given.balance * state.hinge, axis=1, keepdims=True))
+        solved = ((gap < limit) & (_largest(stationarity) < limit) & (np.abs(excess) < GAP))[:, 0]
+        if solved.any():
+            solution[still_open[solved]] = state.beta[solved]
+            going = ~solved
+            still_open, gap, excess, stationarity = still_open[going], gap[going], excess[going], stationarity[going]
+            if not len(still_open):
+                return solution
+            state, given = _State(*(value[going] for value in state)), _Given(*(value[going] for value in given))
+
+        linearised = _Linearised(state, given, ball, stationarity, excess)
+        products = state.products()
+        predictor = linearised.step([-product for product in products])
+        length = state.longest(predictor)
+        left = _row_sums(state.moved(predictor, length).products())
+        target = gap / conditions * np.clip((left / gap) ** 3, pace.centring, 1.0)
+        bends = [length**2 * bend for bend in predictor.products()]
+        step = linearised.step([target - now - bend for now, bend in zip(products, bends, strict=True)])
+        state = state.moved(step, pace.back_off * state.longest(step))
+
+    if pace is CAREFUL:
+        raise ArithmeticError(f"{len(still_open)} source-weight problems were not solved in {pace.most_steps} steps")
+    solution[still_open] = minimise_hinge(
+        residual[still_open], influence[still_open], balance[still_open], norm, CAREFUL
+    )
+    return solution
+
+
+def _start(residual: Floats, influence: Floats, balance: Floats, norm: Norm) -> _State:
+    """A point inside all bounds: β half-way to the ball's surface, everything else of order one."""
+    problems, _, sources = influence.shape
+    beta = np.full((problems, sources), 0.5 / (np.sqrt(sources) if norm == "l2" else sources))
+    predicted = _times(influence, beta)
+    hinge = np.maximum(residual - predicted, 0.0) + 0.5
+    ones = np.ones((problems, 1))
+    return _State(
+        beta=beta,
+        lower=np.ones_like(beta),
+        on=balance / 2,
+        off=balance / 2,
+        hinge=hinge,
+        surplus=hinge - residual + predicted,
+        ball=ones,
+        room=BALLS[norm].radius / 2 * ones,
+    )
+
+
 def _times(matrices: Floats, vectors: Floats) -> Floats:
     return (matrices @ vectors[..., None])[..., 0]
 
@@ -74,105 +213,5 @@ def _row_sums(values: list[Floats]) -> Floats:
     return np.sum([value.sum(axis=1, keepdims=True) for value in values], axis=0)
 
 
-def minimise_hinge(
-    residual: Floats, influence: Floats, balance: Floats, norm: Norm, pace: _Pace = BOLD
-) -> Floats:
-    """β of shape (problems, k) from r (problems, N), G (problems, N, k) and ζ (problems, N).
-
-    A problem that stalls at a bold pace (degenerate: more examples exactly at the hinge than there are weights) is
-    solved once more at a careful one. Raises ArithmeticError if that fails too.
-    """
-    problems, count, sources = influence.shape
-    curvature, slope, radius = (1.0, 0.0, 0.5) if norm == "l2" else (0.0, 1.0, 1.0)
-    beta = np.full((problems, sources), 0.5 / (np.sqrt(sources) if norm == "l2" else sources))
-    hinge = np.maximum(residual - _times(influence, beta), 0.0) + 0.5
-    state = _State(
-        beta=beta,
-        lower=np.ones_like(beta),
-        on=balance / 2,
-        off=balance / 2,
-        hinge=hinge,
-        surplus=hinge - residual + _times(influence, beta),
-        ball=np.ones((problems, 1)),
-        room=np.full((problems, 1), radius / 2),
-    )
-    given = (residual, influence, balance)
-    transposed = np.ascontiguousarray(np.swapaxes(influence, 1, 2))
-    softness = SOFTNESS * np.maximum(np.square(influence).max(axis=(1, 2)), 1e-300)[:, None]
-    diagonal = np.arange(sources)
-    solution = np.empty_like(beta)
-    still_open = np.arange(problems)
-
-    for _ in range(pace.most_steps):
-        gradient = curvature * state.beta + slope
-        stationarity = TIE_BREAK * state.beta + state.ball * gradient - _times(transposed, state.on) - state.lower
-        # The ball's slack may be wrong by the square of a step; it is set right wherever that does not shrink it much.
-        room = radius - np.sum((curvature / 2 * state.beta + slope) * state.beta, axis=1, keepdims=True)
-        state = state._replace(room=np.where(room > state.room / 2, room, state.room))
-        excess = room - state.room
-        products = state.products()
-        gap = _row_sums(products)
-        scale = 1.0 + np.einsum("ij,ij->i", balance, state.hinge)[:, None]
-        solved = (
-            (gap < GAP * scale)
-            & (np.abs(stationarity).max(axis=1, keepdims=True) < GAP * scale)
-            & (np.abs(excess) < GAP)
-        )[:, 0]
-        if solved.any():
-            solution[still_open[solved]] = state.beta[solved]
-            going = ~solved
-            still_open = still_open[going]
-            if not len(still_open):
-                return solution
-            state = _State(*(value[going] for value in state))
-            products = [product[going] for product in products]
-            influence, transposed, balance = influence[going], transposed[going], balance[going]
-            gradient, stationarity, excess, gap = gradient[going], stationarity[going], excess[going], gap[going]
-            softness = softness[going]
-
-        beta, lower, on, off, hinge, surplus, pull, room = state
-        spread = on * hinge + off * surplus + softness * on * off
-        stiffness = on * off / spread
-        rest = room + SOFTNESS * pull
-        system = transposed @ (stiffness[..., None] * influence)
-        system += (gradient * (pull / rest))[:, :, None] * gradient[:, None, :]
-        system[:, diagonal, diagonal] += TIE_BREAK + curvature * pull + lower / beta
-        # Unit diagonal: bounds that become active would else spoil the condition of the whole system.
-        unit = 1.0 / np.sqrt(system[:, diagonal, diagonal])
-        system *= unit[:, :, None] * unit[:, None, :]
-
-        def newton(wanted: list[Floats]) -> _State:
-            """The step that changes the four products by ``wanted``, to first order."""
-            on_change, off_change, lower_change, pull_change = wanted
-            direct = (off * on_change - on * off_change) / spread
-            right = lower_change / beta - stationarity + _times(transposed, direct)
-            right -= gradient * ((pull_change - pull * excess) / rest)
-            # A backward stable solve; multiplying by an explicit inverse stalls two digits earlier.
-            d_beta = np.linalg.solve(system, (unit * right)[..., None])[..., 0] * unit
-            across = _times(influence, d_beta)
-            d_on = direct - stiffness * across
-            d_hinge = (off_change + hinge * d_on) / off
-            d_room = excess - np.einsum("ij,ij->i", gradient, d_beta)[:, None]
-            return _State(
-                beta=d_beta,
-                lower=(lower_change - lower * d_beta) / beta,
-                on=d_on,
-                off=-d_on,
-                hinge=d_hinge,
-                surplus=d_hinge + across,
-                ball=(pull_change - pull * d_room) / rest,
-                room=d_room,
-            )
-
-        predictor = newton([-product for product in products])
-        length = state.longest(predictor)
-        left = _row_sums(state.moved(predictor, length).products())
-        target = gap / (2 * count + sources + 1) * np.clip((left / gap) ** 3, pace.centring, 1.0)
-        bends = predictor.products()
-        step = newton([target - now - length**2 * bend for now, bend in zip(products, bends, strict=True)])
-        state = state.moved(step, pace.back_off * state.longest(step))
-
-    if pace is CAREFUL:
-        raise ArithmeticError(f"{len(still_open)} source-weight problems were not solved in {pace.most_steps} steps")
-    solution[still_open] = minimise_hinge(*(part[still_open] for part in given), norm, CAREFUL)
-    return solution
+def _largest(values: Floats) -> Floats:
+    return np.abs(values).max(axis=1, keepdims=True)

@@ -29,8 +29,9 @@ from .least_squares_svm import Factorisation
 
 Floats = NDArray[np.float64]
 
-NEGLIGIBLE = 1e-7
+NEGLIGIBLE = 1e-9
 """Weights below the precision of the solver are zero."""
+
 
 class LeaveOneOut(NamedTuple):
     """r (…, N), G (…, N, k) and ζ (…, N) of the module's f(β); rows of padding are zero in r and G."""
@@ -103,4 +104,3 @@ def ball_weights(problem: LeaveOneOut, norm: Norm, nonnegative: bool) -> Floats:
     best, none = flattened.bound(weights), flattened.bound(np.zeros_like(weights))
     weights[none <= best + 1e-9 * np.maximum(1.0, best)] = 0.0
     return weights.reshape(*stack, sources)
-

@@ -14,6 +14,5 @@ def find(name: str) -> Study:
     """The study of that name. Raises ProtocolError with the nearest known one."""
     if name not in STUDIES:
         raise ProtocolError(f"there is no study '{name}'; {nearest(name, STUDIES)}")
-    study = importlib.import_module(f".{name}", __name__).STUDY
-    assert isinstance(study, Study)
+    study: Study = importlib.import_module(f".{name}", __name__).STUDY
     return study

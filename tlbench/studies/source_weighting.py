@@ -103,9 +103,7 @@ def units(pack: FeaturePack, parameters: Parameters) -> list[str]:
 def prepare(pack: FeaturePack, block: Block) -> Task:
     """Draw the pictures, train the sources and factorise every target machine of a block's splits."""
     parameters = msgspec.convert(block.parameters, Parameters)
-    rows = draw_task(
-        pack, block.unit, parameters.amounts, parameters.overlap, parameters.seed, block.splits
-    )
+    rows = draw_task(pack, block.unit, parameters.amounts, parameters.overlap, parameters.seed, block.splits)
     source_training = np.unique(np.concatenate([np.r_[s.positives, s.negatives] for s in rows.sources.values()]))
     kernel = MeanRBFKernel.fit(pack.take(source_training))
     used_rows = np.unique(np.concatenate([rows.train.ravel(), rows.test.ravel()]))
@@ -223,8 +221,8 @@ def remarks(tables: Mapping[str, Any]) -> list[str]:
         return str(low) if low == high else f"{low}–{high}"
 
     return [
-        f"Tested on {amount('test_positives')} + {amount('test_negatives')} examples held apart; each source was trained "
-        f"on {amount('source_positives')} + {amount('source_negatives')}."
+        f"Tested on {amount('test_positives')} + {amount('test_negatives')} examples held apart; each source was "
+        f"trained on {amount('source_positives')} + {amount('source_negatives')}."
     ]
 
 
@@ -235,7 +233,12 @@ STUDY = Study(
     tables={
         "weights": ("target", "source", "split", "shots", "condition", "beta"),
         "sizes": (
-            "target", "source", "source_positives", "source_negatives", "test_positives", "test_negatives",
+            "target",
+            "source",
+            "source_positives",
+            "source_negatives",
+            "test_positives",
+            "test_negatives",
         ),
     },
     splits_per_block=10,
