@@ -22,9 +22,8 @@ from pathlib import Path
 import pytest
 
 import tlbench
-from tlbench.datasets import fetching
+from tlbench.datasets import RemoteFile, adopt, data_folder, downloads, fetch, fetching, remote_files, state
 from tlbench.datasets.errors import DataError, DataMissingError
-from tlbench.datasets.fetching import RemoteFile, adopt, data_folder, fetch, state
 
 BODY = bytes(range(256)) * 2000  # 512 000 bytes
 HALF = len(BODY) // 2
@@ -153,7 +152,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     for name in ("TLBENCH_DATA_DIR", "TLBENCH_DATA_MIRROR"):
         monkeypatch.delenv(name, raising=False)
     waited: list[float] = []
-    monkeypatch.setattr(fetching, "_sleep", waited.append)
+    monkeypatch.setattr(downloads, "_sleep", waited.append)
     return waited
 
 
@@ -296,7 +295,7 @@ def test_a_broken_download_is_continued_where_it_broke(site, tmp_path, pauses, m
 
 
 def test_a_later_run_continues_what_an_earlier_one_left(site, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetching, "BACKOFF", ())
+    monkeypatch.setattr(downloads, "BACKOFF", ())
     file = wanted(site.url("/a", serve(cut=HALF), serve()))
     with pytest.raises(DataMissingError, match=f"broke off after {HALF} of {len(BODY)} bytes"):
         fetch(file, tmp_path)
@@ -355,7 +354,7 @@ def test_without_a_mark_of_the_version_nothing_is_continued_or_kept(site, tmp_pa
     file = wanted(site.url("/a", serve(cut=HALF, etag=None), serve(etag=None)))
     assert fetch(file, tmp_path).read_bytes() == BODY
     assert site.ranges("/a") == [None, None]
-    monkeypatch.setattr(fetching, "BACKOFF", ())
+    monkeypatch.setattr(downloads, "BACKOFF", ())
     with pytest.raises(DataMissingError):
         fetch(wanted(site.url("/b", serve(cut=HALF, etag=None)), path="b.mat"), tmp_path)
     assert left(tmp_path) == ["a.mat"]
@@ -371,7 +370,7 @@ def test_a_file_changed_between_two_parts_is_begun_again(site, tmp_path, honest)
 
 
 def test_a_page_or_a_refusal_in_between_does_not_cost_the_part(site, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetching, "BACKOFF", ())
+    monkeypatch.setattr(downloads, "BACKOFF", ())
     file = wanted(site.url("/a", serve(cut=HALF), serve(PAGE, etag=None, ranges=False), refuse(403), serve()))
     for _ in range(3):
         with pytest.raises(DataMissingError):
@@ -479,14 +478,14 @@ def test_a_wrong_checksum_is_never_put_in_place(site, tmp_path, pauses):
 
 @pytest.mark.parametrize("step", [serve(cut=0, stall=True), serve(cut=HALF, stall=True)])
 def test_a_server_that_falls_silent_is_left_for_the_next(site, tmp_path, monkeypatch, step):
-    monkeypatch.setattr(fetching, "TIMEOUT", 0.2)
+    monkeypatch.setattr(downloads, "TIMEOUT", 0.2)
     file = wanted(site.url("/a", step), site.url("/b", serve()))
     assert fetch(file, tmp_path).read_bytes() == BODY
     assert [path for path, _ in site.requests] == ["/a", "/b"]
 
 
 def test_what_arrived_before_the_silence_is_kept(site, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetching, "TIMEOUT", 0.2)
+    monkeypatch.setattr(downloads, "TIMEOUT", 0.2)
     file = wanted(site.url("/a", serve(cut=HALF, stall=True), serve()))
     with pytest.raises(DataMissingError, match=r"no answer within 0\.2 s"):
         fetch(file, tmp_path)
@@ -594,7 +593,7 @@ def test_an_empty_answer_is_no_file_without_a_checksum(site, tmp_path):
 CHILD = """
 import sys
 from pathlib import Path
-from tlbench.datasets.fetching import RemoteFile, fetch
+from tlbench.datasets import RemoteFile, fetch
 url, size, digest, folder = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
@@ -674,7 +673,7 @@ def test_a_system_without_locks_fetches_all_the_same(site, tmp_path, monkeypatch
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_named_with_what_it_would_take(site, tmp_path, monkeypatch, number):
     file = wanted(site.url("/a", serve(cut=HALF), serve()), site.url("/b", serve()))
-    real, written = fetching._write, 0
+    real, written = remote_files._write, 0
 
     def write(handle, data):
         nonlocal written
@@ -684,7 +683,7 @@ def test_a_full_disk_is_named_with_what_it_would_take(site, tmp_path, monkeypatc
         real(handle, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fetching, "_write", write)
+        patch.setattr(remote_files, "_write", write)
         with pytest.raises(DataMissingError, match=r"0\.3 MB more are needed in") as caught:
             fetch(file, tmp_path)
     assert str(tmp_path / "set") in str(caught.value)
@@ -780,7 +779,7 @@ def test_adopt_on_a_full_disk_leaves_nothing_half_done(tmp_path, monkeypatch):
     def write(handle, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(fetching, "_write", write)
+    monkeypatch.setattr(remote_files, "_write", write)
     (tmp_path / "mine").write_bytes(BODY)
     with pytest.raises(DataMissingError, match=r"0\.5 MB more are needed"):
         adopt(wanted(), tmp_path / "data", tmp_path / "mine")

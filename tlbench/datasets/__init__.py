@@ -3,7 +3,8 @@
 from .catalogue import CATALOGUE, Entry, Options, find, needed_files, open_pack, short_name
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack, build
-from .fetching import RemoteFile, adopt, data_folder, fetch, state
+from .fetching import adopt, fetch
+from .remote_files import RemoteFile, data_folder, state
 from .splits import Amounts, TaskRows, draw_task, generator
 
 __all__ = [

@@ -15,7 +15,7 @@ import numpy as np
 
 from .errors import DataError
 from .feature_pack import FeaturePack, Floats, Rows
-from .fetching import RemoteFile
+from .remote_files import RemoteFile
 
 _RELEASE = "https://raw.githubusercontent.com/n-patricia/cvpr14/ebeac00698341ff23eeeda21c5a4e9bcb2ec14c1/H_L2L_KT/data"
 

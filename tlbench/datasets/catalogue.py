@@ -12,7 +12,7 @@ from .digits import load_digits
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack
 from .feature_table import load_feature_table
-from .fetching import RemoteFile, state
+from .remote_files import RemoteFile, state
 
 
 @dataclass(frozen=True)

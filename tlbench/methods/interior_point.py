@@ -24,8 +24,12 @@ Norm = Literal["l1", "l2"]
 
 TIE_BREAK = 1e-6
 """ε: of equally good β the smallest wins; costs at most ε/2 in the objective, as ‖β‖ ≤ 1."""
-GAP = 1e-11
+GAP = 1e-12
 """Sum of the products above at which a problem counts as solved, relative to 1 + the hinge sum at the solution."""
+
+
+GOOD_ENOUGH = 1e-8
+"""The same for a problem that has had all its steps: its objective is right, its ties may not be broken."""
 
 
 class _Pace(NamedTuple):
@@ -85,12 +89,13 @@ BALLS = {"l2": _Ball(1.0, 0.0, 0.5), "l1": _Ball(0.0, 1.0, 1.0)}
 
 
 class _Given(NamedTuple):
-    """What defines the problems still open: G, its transpose, ζ, and SOFTNESS on the scale of G²."""
+    """What defines the problems still open: G, its transpose, ζ, SOFTNESS on the scale of G², and ε."""
 
     influence: Floats
     transposed: Floats
     balance: Floats
     softness: Floats
+    tie_break: Floats
 
 
 class _Linearised:
@@ -106,10 +111,13 @@ class _Linearised:
         system = given.transposed @ (self.stiffness[..., None] * given.influence)
         system += (self.gradient * (pull / self.rest))[:, :, None] * self.gradient[:, None, :]
         diagonal = np.arange(beta.shape[1])
-        system[:, diagonal, diagonal] += TIE_BREAK + ball.curvature * pull + lower / beta
+        system[:, diagonal, diagonal] += given.tie_break + ball.curvature * pull + lower / beta
         # Unit diagonal: bounds that become active would else spoil the condition of the whole system.
         self.unit = 1.0 / np.sqrt(system[:, diagonal, diagonal])
-        self.system = system * self.unit[:, :, None] * self.unit[:, None, :]
+        system *= self.unit[:, :, None] * self.unit[:, None, :]
+        # Equal sources make equal columns; the hair's breadth keeps them from a pivot of exactly zero.
+        system[:, diagonal, diagonal] = 1.0 + 1e-14
+        self.system = system
 
     def step(self, wanted: list[Floats]) -> _State:
         """The step that changes the four products by ``wanted``, to first order."""
@@ -143,23 +151,28 @@ def minimise_hinge(residual: Floats, influence: Floats, balance: Floats, norm: N
     solved once more at a careful one. Raises ArithmeticError if that fails too.
     """
     ball = BALLS[norm]
-    state = _start(residual, influence, balance, norm)
-    scale = np.maximum(np.square(influence).max(axis=(1, 2)), 1e-300)[:, None]
-    given = _Given(influence, np.ascontiguousarray(np.swapaxes(influence, 1, 2)), balance, SOFTNESS * scale)
+    # Loud sources are turned down to the scale of the starting point; f and ε shrink alike.
+    loudness = np.maximum(np.abs(influence).max(axis=(1, 2), keepdims=True), 1.0)
+    quiet = influence / loudness
+    state = _start(residual / loudness[:, 0], quiet, balance, norm)
+    scale = np.maximum(np.square(quiet).max(axis=(1, 2)), 1e-300)[:, None]
+    transposed = np.ascontiguousarray(np.swapaxes(quiet, 1, 2))
+    given = _Given(quiet, transposed, balance, SOFTNESS * scale, TIE_BREAK / loudness[:, 0])
     conditions = sum(value.shape[1] for value in state.products())
     solution = np.empty_like(state.beta)
     still_open = np.arange(len(residual))
 
-    for _ in range(pace.most_steps):
+    for step_count in range(pace.most_steps + 1):
         # The ball's slack may be wrong by the square of a step; it is set right wherever that does not shrink it much.
         room = ball.room(state.beta)
         state = state._replace(room=np.where(room > state.room / 2, room, state.room))
         excess = room - state.room
-        stationarity = TIE_BREAK * state.beta + state.ball * ball.gradient(state.beta) - state.lower
+        stationarity = given.tie_break * state.beta + state.ball * ball.gradient(state.beta) - state.lower
         stationarity -= _times(given.transposed, state.on)
         gap = _row_sums(state.products())
-        limit = GAP * (1.0 + np.sum(given.balance * state.hinge, axis=1, keepdims=True))
-        solved = ((gap < limit) & (_largest(stationarity) < limit) & (np.abs(excess) < GAP))[:, 0]
+        error = np.maximum(gap, _largest(stationarity)) / (1.0 + np.sum(given.balance * state.hinge, 1, keepdims=True))
+        error = np.maximum(error, np.abs(excess))[:, 0]
+        solved = error < (GAP if step_count < pace.most_steps else GOOD_ENOUGH)
         if solved.any():
             solution[still_open[solved]] = state.beta[solved]
             going = ~solved
@@ -168,6 +181,8 @@ def minimise_hinge(residual: Floats, influence: Floats, balance: Floats, norm: N
                 return solution
             state, given = _State(*(value[going] for value in state)), _Given(*(value[going] for value in given))
 
+        if step_count == pace.most_steps:
+            break
         linearised = _Linearised(state, given, ball, stationarity, excess)
         products = state.products()
         predictor = linearised.step([-product for product in products])

@@ -13,6 +13,9 @@ Floats = NDArray[np.float64]
 
 def squared_distances(rows: Floats, columns: Floats) -> Floats:
     """Squared Euclidean distances, shape (n, m), between (n, d) and (m, d); never below zero."""
+    # Far from the origin ‖x‖² + ‖z‖² − 2x·z loses the digits that x − z would have kept.
+    centre = columns.mean(axis=0)
+    rows, columns = rows - centre, columns - centre
     distances = rows @ columns.T
     distances *= -2.0
     distances += np.einsum("ij,ij->i", rows, rows)[:, None]
@@ -28,7 +31,9 @@ def mean_squared_distance(examples: Floats) -> float:
     count = len(examples)
     if count < 2:
         return 0.0
-    return 2.0 * count / (count - 1) * float(np.var(examples, axis=0).sum())
+    # A constant column has no variance, but rounding in its mean would give it some.
+    varying = np.ptp(examples, axis=0) > 0.0
+    return 2.0 * count / (count - 1) * float(np.var(examples[:, varying], axis=0).sum())
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def factorise(kernel: Floats, balance: Floats, C: float, used: Booleans | None =
     regularised[..., diagonal, diagonal] += 1.0 / (C * balance)
     if used is not None:
         regularised[..., diagonal, diagonal] = np.where(used, regularised[..., diagonal, diagonal], 1.0)
-    inverse: Floats = np.linalg.inv(regularised)
+    inverse = np.linalg.inv(regularised).astype(np.float64, copy=False)
     ones_solution = inverse.sum(-1) if used is None else (inverse @ used[..., None].astype(np.float64))[..., 0]
     bias_row = ones_solution / ones_solution.sum(-1, keepdims=True)
     inverse -= ones_solution[..., :, None] * bias_row[..., None, :]

@@ -86,20 +86,20 @@ def ball_weights(problem: LeaveOneOut, norm: Norm, nonnegative: bool) -> Floats:
     Raises ValueError if a problem's terms are not all finite.
     """
     stack, (count, sources) = problem.residual.shape[:-1], problem.influence.shape[-2:]
+    if sources == 0:
+        return np.zeros((*stack, 0))
     residual = problem.residual.reshape(-1, count)
     influence = problem.influence.reshape(-1, count, sources)
     balance = np.broadcast_to(problem.balance, problem.residual.shape).reshape(-1, count)
-    if not (np.isfinite(residual).all() and np.isfinite(influence).all()):
+    if not all(np.isfinite(term).all() for term in (residual, influence, balance)):
         raise ValueError("leave-one-out terms are not finite; check the kernel and the source scores")
-    if sources == 0:
-        return np.zeros((*stack, 0))
     if nonnegative:
         weights = minimise_hinge(residual, influence, balance, norm)
     else:
         # Signed weights are differences of two non-negative ones; the smallest such pair never overlaps.
         both = minimise_hinge(residual, np.concatenate([influence, -influence], axis=-1), balance, norm)
         weights = both[:, :sources] - both[:, sources:]
-    weights[np.abs(weights) < NEGLIGIBLE] = 0.0
+    weights[(np.abs(weights) < NEGLIGIBLE) | ~influence.any(axis=1)] = 0.0
     flattened = LeaveOneOut(residual, influence, balance)
     best, none = flattened.bound(weights), flattened.bound(np.zeros_like(weights))
     weights[none <= best + 1e-9 * np.maximum(1.0, best)] = 0.0
