@@ -157,7 +157,9 @@ def minimise_hinge(residual: Floats, influence: Floats, balance: Floats, norm: N
     state = _start(residual / loudness[:, 0], quiet, balance, norm)
     scale = np.maximum(np.square(quiet).max(axis=(1, 2)), 1e-300)[:, None]
     transposed = np.ascontiguousarray(np.swapaxes(quiet, 1, 2))
-    given = _Given(quiet, transposed, balance, SOFTNESS * scale, TIE_BREAK / loudness[:, 0])
+    # A degenerate problem needs all of ε to be solved at all.
+    tie_break = TIE_BREAK / loudness[:, 0] if pace is not CAREFUL else np.full((len(residual), 1), TIE_BREAK)
+    given = _Given(quiet, transposed, balance, SOFTNESS * scale, tie_break)
     conditions = sum(value.shape[1] for value in state.products())
     solution = np.empty_like(state.beta)
     still_open = np.arange(len(residual))
