@@ -18,7 +18,7 @@ from .tables import summarise
 
 INK, MUTED, GRID = "#222222", "#6b6b6b", "#e3e3e3"
 # Okabe & Ito's colours, told apart by every kind of eye; the darkest first.
-PALETTE = ("#000000", "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#cc79a7", "#7f7f7f")
+PALETTE = ("#000000", "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#8a4b9c", "#9a9a9a")
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
@@ -29,9 +29,9 @@ STYLE: Any = {
 
 def draw(
     figure: protocol.Figure,
+    declared: protocol.Protocol,
     tables: Mapping[str, pd.DataFrame],
     factors: Mapping[str, Sequence[Any]],
-    oracles: Sequence[str],
     caption: str,
 ) -> dict[str, bytes]:
     """One declared figure as ``{"NAME.png": …, "NAME.svg": …}``; nothing where its table has no such rows."""
@@ -41,13 +41,13 @@ def draw(
     if table is None or (rows := select(table, figure.where, factors)).empty:
         return {}
     with mpl.rc_context(STYLE):
-        drawn = _curves(figure, rows, factors, oracles) if figure.kind == "curves" else _heatmap(figure, rows)
-        drawn.text(0.01, 0.008, caption, fontsize=7, color=MUTED, va="bottom")
+        drawn = _curves(figure, declared, rows, factors) if figure.kind == "curves" else _heatmap(figure, rows)
+        drawn.text(0.01, 0.008, _plain(caption), fontsize=7, color=MUTED, va="bottom")
         return {f"{figure.name}.png": _png(drawn), f"{figure.name}.svg": _svg(drawn)}
 
 
 def _curves(
-    figure: protocol.Figure, rows: pd.DataFrame, factors: Mapping[str, Sequence[Any]], oracles: Sequence[str]
+    figure: protocol.Figure, declared: protocol.Protocol, rows: pd.DataFrame, factors: Mapping[str, Sequence[Any]]
 ) -> Figure:
     """Mean over units against a factor, one line a condition, 95 % intervals as whiskers beside each other."""
     summary = summarise(rows[rows["metric"] == figure.y], list(factors))
@@ -56,25 +56,23 @@ def _curves(
     drawn = Figure(figsize=(8.6, 5.2))
     axes = drawn.add_axes((0.08, 0.15, 0.66, 0.73))
     width = 0.34 if summary[figure.x].nunique() > 1 else 0.8
-    ends = []
+    ends: list[tuple[float, str, str]] = []
     for place, name in enumerate(names):
         line = summary[summary[by] == name]
         colour = PALETTE[place % len(PALETTE)]
-        oracle = name in oracles
+        oracle = name in declared.oracles
         x = line[figure.x].to_numpy(dtype=float) + width * (place / max(1, len(names) - 1) - 0.5)
-        axes.errorbar(
+        heavy = name == figure.highlight
+        axes.vlines(x, line["low"], line["high"], color=colour, linewidth=0.9, alpha=0.4, zorder=2)
+        axes.plot(
             x,
             line["mean"],
-            yerr=[line["mean"] - line["low"], line["high"] - line["mean"]],
             color=colour,
             linestyle=(0, (2, 2)) if oracle else "-",
-            linewidth=2.4 if name == "multi-weighted" else 1.4,
+            linewidth=2.6 if heavy else 1.4,
             marker="none" if oracle else "o",
-            markersize=3.4,
-            elinewidth=0.8,
-            capsize=0,
-            alpha=0.75 if oracle else 1.0,
-            zorder=3 if oracle else 4,
+            markersize=4.2 if heavy else 3.2,
+            zorder=5 if heavy else 3,
         )
         ends.append((float(line["mean"].iloc[-1]), f"{name} (oracle)" if oracle else name, colour))
     _label_ends(axes, ends)
@@ -82,33 +80,26 @@ def _curves(
     _dress(drawn, axes, figure)
     axes.yaxis.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    units = int(summary["units"].max())
-    drawn.text(0.08, 0.905, f"mean over {units} units; whiskers: 95 % interval", fontsize=8.5, color=MUTED)
+    below = f"mean over {summary['units'].max()} {declared.units}; bars: 95 % interval"
+    drawn.text(0.08, 0.905, _plain(below), fontsize=8.5, color=MUTED)
     return drawn
 
 
 def _label_ends(axes: Any, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Names at the right end of their lines, moved apart where they would overlap."""
+    """Names to the right of their lines, moved apart where they would overlap, each joined to its line's end."""
     low, high = axes.get_ylim()
-    gap = (high - low) * 0.047
+    axes.set_ylim(low, high)
+    gap = (high - low) * 0.048
     ordered = sorted(ends, reverse=True)
     heights: list[float] = []
     for value, _, _ in ordered:
         heights.append(min(value, heights[-1] - gap) if heights else value)
     surplus = sum(height - value for height, (value, _, _) in zip(heights, ordered, strict=True)) / len(ordered)
+    across = axes.get_yaxis_transform()
     for height, (value, name, colour) in zip(heights, ordered, strict=True):
-        axes.annotate(
-            name,
-            xy=(1.0, value),
-            xytext=(1.03, height - surplus),
-            xycoords=("axes fraction", "data"),
-            textcoords=("axes fraction", "data"),
-            color=colour,
-            fontsize=9,
-            va="center",
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 0},
-        )
+        at = height - surplus
+        axes.plot([1.0, 1.025], [value, at], color=colour, linewidth=0.8, transform=across, clip_on=False)
+        axes.text(1.032, at, _plain(name), color=colour, fontsize=9, va="center", transform=across)
 
 
 def _heatmap(figure: protocol.Figure, rows: pd.DataFrame) -> Figure:
@@ -137,24 +128,31 @@ def _heatmap(figure: protocol.Figure, rows: pd.DataFrame) -> Figure:
                 fontsize=7.5,
                 color="white" if dark else INK,
             )
-    axes.set_xticks(range(len(order)), order, rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(columns)), columns)
+    axes.set_xticks(range(len(order)), map(_plain, order), rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(columns)), map(_plain, columns))
     bar = drawn.colorbar(image, cax=bar_axes)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=8, labelcolor=MUTED)
-    bar.set_label(figure.value_label or figure.value, color=MUTED, fontsize=9)
+    bar.set_label(_plain(figure.value_label or figure.value), color=MUTED, fontsize=9)
     _dress(drawn, axes, figure)
     return drawn
+
+
+def _plain(text: object) -> str:
+    """A user's name as it is: a dollar sign starts no formula."""
+    return str(text).replace("$", r"\$")
 
 
 def _dress(drawn: Figure, axes: Any, figure: protocol.Figure) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.tick_params(length=0, colors=INK)
-    axes.set_xlabel(figure.x_label or figure.x, color=INK)
-    axes.set_ylabel(figure.y_label or figure.y, color=INK)
+    axes.set_xlabel(_plain(figure.x_label or figure.x), color=INK)
+    axes.set_ylabel(_plain(figure.y_label or figure.y), color=INK)
     left = axes.get_position().x0
-    drawn.text(left if figure.kind == "curves" else 0.02, 0.955, figure.title, fontsize=12.5, color=INK, weight="bold")
+    drawn.text(
+        left if figure.kind == "curves" else 0.02, 0.955, _plain(figure.title), fontsize=12.5, color=INK, weight="bold"
+    )
 
 
 def _png(drawn: Figure) -> bytes:

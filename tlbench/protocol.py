@@ -70,6 +70,7 @@ class Figure(_Strict, frozen=True, kw_only=True):
     value: str = "value"
     where: Selection = {}
     by: str | None = None
+    highlight: str | None = None
     x_label: str | None = None
     y_label: str | None = None
     value_label: str | None = None
@@ -119,7 +120,7 @@ class Protocol(_Strict, frozen=True, kw_only=True):
     study: Name
     source: Text
     metric: Name
-    unit: Text
+    units: Text
     default_profile: Name
     data: Data
     conditions: Annotated[list[str], Meta(min_length=1)]

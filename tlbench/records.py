@@ -52,7 +52,9 @@ def run_folder(results: Path, experiment: str, dataset: str, profile: str, chang
 
 
 def _plain(value: object) -> str:
-    return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return "+".join(map(_plain, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Records:

@@ -62,7 +62,7 @@ class Results:
 
         written = []
         for figure in self.protocol.figures:
-            drawn = figures.draw(figure, self.tables, self.factors, self.protocol.oracles, self.caption)
+            drawn = figures.draw(figure, self.protocol, self.tables, self.factors, self.caption)
             written += [self.records.write(name, content) for name, content in drawn.items()]
         return written
 

@@ -51,8 +51,8 @@ def summary_table(results: Results, remarks: Sequence[str]) -> None:
     factor = next(iter(results.factors))
     units = summary["units"]
     say(f"\n{results.caption}")
-    unit = results.protocol.unit if units.max() == 1 else _plural(results.protocol.unit)
-    say(f"{results.protocol.metric.replace('_', ' ')} in %, mean over {units.max()} {unit}, by {factor}\n")
+    metric = results.protocol.metric.replace("_", " ")
+    say(f"{metric} in %, mean over {units.max()} {results.protocol.units}, by {factor}\n")
     grid = summary.pivot_table(index="condition", columns=factor, values="mean", sort=False)
     grid = grid.reindex([name for name in results.manifest["settings"]["conditions"] if name in grid.index])
     best = grid.drop(index=[name for name in grid.index if name in oracles]).max()
@@ -100,16 +100,12 @@ def verdict_table(results: Results, findings: Sequence[Finding]) -> None:
             _number(finding.p_holm, ".2g"),
             Text(verdict, VERDICT_STYLES.get(finding.verdict, "")),
         )
-    say(f"\nClaims, over {max((f.units for f in findings), default=0)} {_plural(results.protocol.unit)}, in points:\n")
+    say(f"\nClaims, over {max((f.units for f in findings), default=0)} {results.protocol.units}, in points:\n")
     console().print(table)
 
 
 def _number(value: float, form: str) -> str:
     return "–" if value != value else format(value, form)
-
-
-def _plural(noun: str) -> str:
-    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
 
 
 def relative(path: Path) -> str:

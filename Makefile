@@ -1,0 +1,38 @@
+# The same commands for people and for CI. Everything is installed into .venv, at the versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: run test check results bench clean
+
+run: .venv/kernel        # the main job on the embedded digits: table, verdicts, figure
+	$(BIN)/tlbench run caltech-multisource --dataset digits
+
+test: .venv/all          # every test but the slow ones
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+check: .venv/all         # format, lint, types, layering
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+results: .venv/kernel    # the committed results and the README's table, computed again
+	$(BIN)/tlbench run caltech-multisource --dataset digits --fresh
+	$(BIN)/python docs/readme_table.py
+
+bench: .venv/all         # speed and memory as ratios, written to benchmarks/results.csv
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/kernel: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("tlbench needs Python 3.11 or newer; try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/all: .venv/kernel
+	$(INSTALL) --editable '.[dev]'
+	@touch $@
