@@ -17,8 +17,6 @@ import click
 
 if TYPE_CHECKING:
     from . import datasets
-    from .plan import Settings
-    from .protocol import Protocol
     from .run import Prepared
 
 FAILED, WRONG_INPUT, NOT_TO_BE_HAD, INTERRUPTED = 1, 2, 3, 130
@@ -173,9 +171,8 @@ def run(
 
     declared = protocol.read(experiment)
     overrides = _overrides(sets, {"seeds": seeds, "background": background, "categories": categories})
-    settings = runner.settle(declared, profile, overrides)
     reference = dataset or declared.data.default
-    settings = _drop_settings_of_default(declared, settings, reference)
+    settings = runner.settle(declared, profile, overrides, reference)
     folder = datasets.data_folder(data_dir)
     if not _fetch_missing(declared.name, reference, runner.data_options(settings), folder, quiet, dry_run):
         return 0
@@ -189,11 +186,11 @@ def run(
     if not quiet:
         for notice in prepared.notices:
             terminal.say(f"note: {notice}")
-    damaged = [block for block in prepared.plan.blocks if prepared.records.is_damaged(block)]
+    missing, damaged = prepared.scan()
     if damaged:
-        terminal.say(f"note: {len(damaged)} damaged blocks are computed again", stderr=True)
-    with terminal.progress("computing", "blocks", quiet) as report:
-        outcome = runner.compute_missing(prepared, jobs or _cores(), report)
+        terminal.say(f"note: {damaged} damaged blocks are computed again", stderr=True)
+    with terminal.progress("computing", "blocks", quiet or not missing) as report:
+        outcome = runner.compute_missing(prepared, missing, jobs or _cores(), report)
     for block, path in outcome.failed.values():
         terminal.say(f"failed: {records.describe(block)}: see {terminal.relative(path)}", stderr=True)
     _publish(prepared, quiet)
@@ -226,16 +223,6 @@ def _overrides(sets: tuple[str, ...], flags: dict[str, Any]) -> dict[str, str]:
             raise click.BadParameter(f"'{text}' is not KEY=VALUE", param_hint="--set")
         overrides[key.strip()] = value.strip()
     return overrides | {key: str(value) for key, value in flags.items() if value is not None}
-
-
-def _drop_settings_of_default(declared: Protocol, settings: Settings, reference: str) -> Settings:
-    """What the protocol chooses about its default data set does not carry over to another one."""
-    from dataclasses import replace
-
-    if reference == declared.data.default:
-        return settings
-    kept = {key: value if key in settings.changed else None for key, value in settings.data.items()}
-    return replace(settings, data=kept)
 
 
 def _fetch_missing(
@@ -280,7 +267,7 @@ def _show_plan(prepared: Prepared, jobs: int) -> None:
     from . import terminal
 
     blocks = prepared.plan.blocks
-    missing = prepared.missing()
+    missing, _ = prepared.scan()
     failed = [block for block in missing if prepared.records.failure(block)]
     terminal.say(f"{len(blocks)} blocks in {terminal.relative(prepared.records.folder)}")
     terminal.say(f"  done     {len(blocks) - len(missing)}")

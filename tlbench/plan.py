@@ -159,6 +159,9 @@ def resolve(protocol: Protocol, study: Study, profile: str | None, overrides: Ma
         values[key] = _typed(text, like=usual[key])
     parameters = convert({key: values[key] for key in (*factors, *protocol.choices)}, study.Parameters, protocol.name)
     values |= msgspec.structs.asdict(parameters)
+    values |= {key: sorted(set(levels)) for key in factors if isinstance(levels := values[key], list)}
+    if not values["conditions"]:
+        raise ProtocolError(f"{protocol.name} needs at least one condition; known are {', '.join(study.groups)}")
     if not isinstance(values["seeds"], int) or values["seeds"] < 1:
         raise ProtocolError(f"seeds must be a whole number of at least 1, not {overrides.get('seeds')!r}")
     for condition in values["conditions"]:

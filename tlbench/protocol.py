@@ -197,7 +197,8 @@ def _in_words(message: str, shape: type) -> str:
     place = place.replace("[...]", "[…]")
     unknown = re.search(r"contains unknown field `(.+)`", complaint)
     if not unknown:
-        return f"{place}: {complaint[0].lower()}{complaint[1:].replace('`', chr(39))}"
+        complaint = re.sub("^(Expected|Object|Invalid)", lambda word: word[0].lower(), complaint).replace("`", "'")
+        return complaint if place == "the file" else f"{place}: {complaint}"
     known = [field.name for struct in _structs(shape) for field in msgspec.structs.fields(struct)]
     within = "" if place == "the file" else f" in {place}"
     return f"unknown key '{unknown[1]}'{within}; {nearest(unknown[1], known)}"

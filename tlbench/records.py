@@ -93,9 +93,9 @@ class Records:
         except (OSError, msgspec.DecodeError, KeyError):
             return None
 
-    def is_damaged(self, block: Block) -> bool:
-        """Whether there is a file for the block that cannot be trusted."""
-        return self._block_path(block).exists() and self.load(block) is None
+    def exists(self, block: Block) -> bool:
+        """Whether there is a file for the block, trusted or not."""
+        return self._block_path(block).exists()
 
     def save(self, block: Block, tables: Mapping[str, Columns]) -> None:
         """Keep a finished block and forget that it ever failed."""

@@ -130,14 +130,14 @@ def find_runs(results: Path, reference: str | None, dataset: str | None, profile
     Raises RecordsError where there is none.
     """
     declared = protocol.read(reference) if reference else None
+    prefix, colon, path = (dataset or "").partition(":")
+    named = f"{prefix}:{Path(path).name}" if colon else dataset
     found = []
     for folder in finished_runs(results, declared.name if declared else None):
         known = declared or _shipped_protocol(folder.parent.name)
         run = reopen(folder, known)
-        if dataset in (None, run.dataset, run.manifest["data"].get("reference")) and profile in (
-            None,
-            run.manifest["profile"],
-        ):
+        names = (run.dataset, run.manifest["data"].get("reference"))
+        if (dataset is None or named in names) and profile in (None, run.manifest["profile"]):
             found.append(run)
     if not found:
         wanted = " ".join(filter(None, [reference, dataset, profile])) or "any experiment"

@@ -12,10 +12,11 @@ import signal
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,9 +47,10 @@ class Prepared:
     data: dict[str, object]
     notices: tuple[str, ...]
 
-    def missing(self) -> list[Block]:
-        """Blocks that no trusted file holds, in the plan's order."""
-        return [block for block in self.plan.blocks if self.records.load(block) is None]
+    def scan(self) -> tuple[list[Block], int]:
+        """The blocks that no trusted file holds, in the plan's order, and how many of them have a damaged one."""
+        missing = [block for block in self.plan.blocks if self.records.load(block) is None]
+        return missing, sum(self.records.exists(block) for block in missing)
 
 
 @dataclass
@@ -59,9 +61,15 @@ class Outcome:
     failed: dict[str, tuple[Block, Path]] = field(default_factory=dict)
 
 
-def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str]) -> Settings:
-    """The settings of a run before its data are opened; raises what ``plan.resolve`` raises."""
-    return resolve(protocol, studies.find(protocol.study), profile, overrides)
+def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str], reference: str) -> Settings:
+    """The settings of a run before its data are opened; raises what ``plan.resolve`` raises.
+
+    What the protocol chooses about its default data set does not carry over to another one.
+    """
+    settings = resolve(protocol, studies.find(protocol.study), profile, overrides)
+    if reference == protocol.data.default:
+        return settings
+    return replace(settings, data={key: settings.changed.get(key) for key in settings.data})
 
 
 def data_options(settings: Settings) -> datasets.Options:
@@ -79,7 +87,7 @@ def prepare(protocol: Protocol, settings: Settings, reference: str, data_folder:
     name = datasets.short_name(reference, pack)
     data = {
         "name": name,
-        "reference": entry.name,
+        "reference": datasets.public_name(reference),
         "fingerprint": pack.fingerprint,
         "licence": entry.licence,
         "categories": len(pack.categories),
@@ -91,42 +99,44 @@ def prepare(protocol: Protocol, settings: Settings, reference: str, data_folder:
 
 
 def compute_missing(
-    prepared: Prepared, jobs: int, report: Callable[[int, int, float], None] = lambda *_: None
+    prepared: Prepared, missing: Sequence[Block], jobs: int, report: Callable[[int, int, float], None]
 ) -> Outcome:
-    """Compute and keep every missing block with ``jobs`` processes.
+    """Compute and keep the missing blocks with ``jobs`` processes.
 
     ``report`` is told (blocks done, blocks to do, seconds since the start) at the start and after each task.
     """
-    missing = prepared.missing()
     outcome = Outcome()
-    if not missing:
-        return outcome
-    waiting = list(prepared.plan.tasks(missing))
-    breakages = {id(task): 0 for task in waiting}
+    breakages: Counter[object] = Counter()
+    left = list(missing)
     started = time.monotonic()
+
+    def settled(block: Block, traceback: str | None = None) -> None:
+        left.remove(block)
+        if traceback is None:
+            outcome.finished += 1
+        else:
+            outcome.failed[block.key] = (block, prepared.records.save_failure(block, traceback))
 
     def note(task: list[Block], results: Sequence[_Result]) -> None:
         for block, result in zip(task, results, strict=True):
+            settled(block, result.traceback)
             if result.traceback is None:
-                outcome.finished += 1
                 prepared.records.add_timing(block, result.seconds)
-            else:
-                outcome.failed[block.key] = (block, prepared.records.save_failure(block, result.traceback))
-        report(outcome.finished + len(outcome.failed), len(missing), time.monotonic() - started)
+        report(len(missing) - len(left), len(missing), time.monotonic() - started)
 
     report(0, len(missing), 0.0)
-    while waiting:
-        alone = breakages[id(waiting[0])] >= BREAKAGES_BEFORE_ALONE
-        batch = waiting[:1] if alone else [t for t in waiting if breakages[id(t)] < BREAKAGES_BEFORE_ALONE]
-        unfinished = _run_batch(prepared, batch, 1 if alone else min(jobs, len(batch)), note)
-        done = {id(task) for task in batch} - {id(task) for task, _ in unfinished}
-        for task, was_running in unfinished:
-            breakages[id(task)] += was_running
-            if alone:
-                note(task, [_Result(0.0, f"The process died while computing {b.unit}.") for b in task])
-                done.add(id(task))
-        waiting = [task for task in waiting if id(task) not in done]
-        waiting.sort(key=lambda task: breakages[id(task)] >= BREAKAGES_BEFORE_ALONE)
+    while left:
+        tasks = list(prepared.plan.tasks(left))
+        steady = [task for task in tasks if breakages[task[0].task] < BREAKAGES_BEFORE_ALONE]
+        batch = steady or tasks[:1]
+        for task, was_running in _run_batch(prepared, batch, min(jobs, len(batch)), note):
+            breakages[task[0].task] += was_running
+            lost = [block for block in task if prepared.records.load(block) is None]
+            for block in task:
+                if block not in lost:
+                    settled(block)
+            if not steady and lost:
+                settled(lost[0], "The process died while it computed this block, alone and for the third time.")
     return outcome
 
 

@@ -1,6 +1,6 @@
 """Data sets: where they come from, what they hold, and which picture is drawn for what."""
 
-from .catalogue import CATALOGUE, Entry, Options, find, needed_files, open_pack, short_name
+from .catalogue import CATALOGUE, Entry, Options, find, needed_files, open_pack, public_name, short_name
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack, build
 from .fetching import adopt, fetch
@@ -26,6 +26,7 @@ __all__ = [
     "generator",
     "needed_files",
     "open_pack",
+    "public_name",
     "short_name",
     "state",
 ]

@@ -121,6 +121,12 @@ def open_pack(reference: str, options: Options, folder: Path) -> FeaturePack:
     return entry.load(path or folder, options)
 
 
+def public_name(reference: str) -> str:
+    """What a user typed, without the folders of a path."""
+    entry, path = find(reference)
+    return entry.name if path is None else entry.name.replace("PATH", path.name)
+
+
 def short_name(reference: str, pack: FeaturePack) -> str:
     """What results are filed under: the name, or a user's file name with six characters of its fingerprint."""
     entry, path = find(reference)

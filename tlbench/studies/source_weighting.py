@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -37,6 +38,11 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     overlap: Literal["repaired", "kept"]
     nonnegative: bool
     seed: Annotated[int, Meta(ge=0)]
+
+    def __post_init__(self) -> None:
+        """Refuse an infinite C, which has no balanced machine."""
+        if not isfinite(self.C):
+            raise ValueError("C must be a finite number")
 
     @property
     def amounts(self) -> Amounts:
