@@ -8,7 +8,6 @@ import numpy as np
 
 from .feature_pack import FeaturePack, build
 
-BACKGROUND_DIGIT = 8
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "background", "nine")
 
 
@@ -21,4 +20,5 @@ def load_digits() -> FeaturePack:
         (hashlib.sha256(row.astype(np.uint8).tobytes()).hexdigest()[:16], NAMES[digit])
         for row, digit in zip(pixels, digits, strict=True)
     ]
-    return build(examples, {"pixels": pixels / 16.0}, background="background", what="picture")
+    categories = [name for name in NAMES if name != "background"]
+    return build(examples, {"pixels": pixels / 16.0}, "background", categories, what="picture")
