@@ -90,7 +90,15 @@ def _data_dir(command: Command) -> Command:
     )(command)
 
 
+class _AsWritten(click.Group):
+    """Lists its commands in the order in which a user meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
+
 @click.group(
+    cls=_AsWritten,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with:  tlbench run caltech-multisource --dataset digits",
 )
@@ -105,7 +113,7 @@ def cli(debug: bool) -> None:
     """
 
 
-@cli.command("list")
+@cli.command("list", short_help="the experiments, data sets and conditions there are")
 def list_() -> None:
     """Show the experiments, their claims, and the data sets there are."""
     from . import datasets, protocol, terminal
@@ -124,13 +132,14 @@ def list_() -> None:
 
 
 @cli.command(
+    short_help="compute an experiment; write tables, verdicts and figures",
     epilog="""\b
 Examples:
   tlbench run caltech-multisource --dataset digits      embedded data, no network, seconds
   tlbench run caltech-multisource                       the paper's own features, 3 MB fetched
   tlbench run caltech-multisource --dataset features:mine.csv --background other
   tlbench run caltech-multisource --set overlap=kept    one choice changed, filed beside the usual run
-  tlbench run ./mine.toml --profile quick --seeds 5     a protocol of your own"""
+  tlbench run ./mine.toml --profile quick --seeds 5     a protocol of your own""",
 )
 @click.argument("experiment")
 @click.option("--dataset", metavar="NAME", help="digits, caltech256-features, features:PATH …  [default: the paper's]")
@@ -286,10 +295,11 @@ def _cores() -> int:
 
 
 @cli.command(
+    short_help="draw the figures again from what is on disk",
     epilog="""\b
 Examples:
   tlbench plot                                          everything in results/
-  tlbench plot caltech-multisource --dataset digits"""
+  tlbench plot caltech-multisource --dataset digits""",
 )
 @click.argument("experiment", required=False)
 @click.option("--dataset", metavar="NAME", help="Only results on this data set.")
@@ -307,11 +317,12 @@ def plot(experiment: str | None, dataset: str | None, profile: str | None, resul
 
 
 @cli.command(
+    short_help="test every claim on the results there are",
     epilog="""\b
 Examples:
   tlbench check                                         every experiment in results/
   tlbench check caltech-multisource --dataset digits
-  tlbench check ./mine.toml                             your own claims, on the results of your own protocol"""
+  tlbench check ./mine.toml                             your own claims, on the results of your own protocol""",
 )
 @click.argument("experiment", required=False)
 @click.option("--dataset", metavar="NAME", help="Only results on this data set.")
@@ -346,12 +357,12 @@ def check(experiment: str | None, dataset: str | None, profile: str | None, resu
     return 0 if well else FAILED
 
 
-@cli.group()
+@cli.group(short_help="list, fetch and verify the data sets", cls=_AsWritten)
 def data() -> None:
     """Fetch, verify and show the data sets; the only commands besides `run` that touch the network."""
 
 
-@data.command("list")
+@data.command("list", short_help="each data set with its licence and size")
 def data_list() -> None:
     """Show each data set with its licence and the size of what has to be fetched."""
     from . import datasets, terminal
@@ -365,6 +376,7 @@ def data_list() -> None:
 
 @data.command(
     "fetch",
+    short_help="fetch a data set, or take a hand-carried file",
     epilog="""\b
 Examples:
   tlbench data fetch caltech256-features
@@ -410,7 +422,7 @@ def _files_of(name: str, setting: str | None, source: Path | None) -> list[datas
     return files
 
 
-@data.command("check")
+@data.command("check", short_help="verify the checksums of what was fetched")
 @click.argument("name", required=False)
 @_data_dir
 def data_check(name: str | None, data_dir: Path | None) -> int:
