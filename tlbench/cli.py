@@ -193,7 +193,7 @@ def run(
     if fresh:
         prepared.records.forget()
     if not quiet:
-        for notice in prepared.notices:
+        for notice in prepared.pack.notices:
             terminal.say(f"note: {notice}")
     missing, damaged = prepared.scan()
     if damaged:

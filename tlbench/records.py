@@ -14,6 +14,7 @@ import platform
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -141,6 +142,15 @@ class Records:
                     with contextlib.suppress(ValueError):
                         sums.setdefault(fields[0], []).append(float(fields[2]) / int(fields[1]))
         return {group: sum(values) / len(values) for group, values in sums.items()}
+
+    @contextmanager
+    def scratch(self, purpose: str) -> Iterator[Path]:
+        """A path for a file that lives as long as this process needs it, or is swept away by the next run."""
+        path = self.folder / HIDDEN / f".{platform.node()}.{os.getpid()}.{purpose}.tmp"
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     # What others read
 

@@ -28,24 +28,14 @@ from .records import Records, run_folder
 BREAKAGES_BEFORE_ALONE = 2
 
 
-@dataclass(frozen=True)
-class DataSource:
-    """Where a process finds the data of its blocks."""
-
-    reference: str
-    options: datasets.Options
-    folder: Path
-
-
 @dataclass
 class Prepared:
     """A run that is planned but not begun."""
 
     plan: Plan
     records: Records
-    source: DataSource
+    pack: datasets.FeaturePack
     data: dict[str, object]
-    notices: tuple[str, ...]
 
     def scan(self) -> tuple[list[Block], int]:
         """The blocks that no trusted file holds, in the plan's order, and how many of them have a damaged one."""
@@ -80,8 +70,7 @@ def data_options(settings: Settings) -> datasets.Options:
 
 def prepare(protocol: Protocol, settings: Settings, reference: str, data_folder: Path, results: Path) -> Prepared:
     """Open the data and plan the blocks. Raises data errors and what ``units`` of the study refuses."""
-    source = DataSource(reference, data_options(settings), data_folder)
-    pack = datasets.open_pack(source.reference, source.options, source.folder)
+    pack = datasets.open_pack(reference, data_options(settings), data_folder)
     plan = make_plan(protocol, studies.find(protocol.study), settings, pack, pack.fingerprint)
     entry, _ = datasets.find(reference)
     name = datasets.short_name(reference, pack)
@@ -95,7 +84,7 @@ def prepare(protocol: Protocol, settings: Settings, reference: str, data_folder:
         "notices": list(pack.notices),
     }
     folder = run_folder(results, protocol.name, name, settings.profile, settings.changed)
-    return Prepared(plan, Records(folder), source, data, pack.notices)
+    return Prepared(plan, Records(folder), pack, data)
 
 
 def compute_missing(
@@ -125,18 +114,20 @@ def compute_missing(
         report(len(missing) - len(left), len(missing), time.monotonic() - started)
 
     report(0, len(missing), 0.0)
-    while left:
-        tasks = list(prepared.plan.tasks(left))
-        steady = [task for task in tasks if breakages[task[0].task] < BREAKAGES_BEFORE_ALONE]
-        batch = steady or tasks[:1]
-        for task, was_running in _run_batch(prepared, batch, min(jobs, len(batch)), note):
-            breakages[task[0].task] += was_running
-            lost = [block for block in task if prepared.records.load(block) is None]
-            for block in task:
-                if block not in lost:
-                    settled(block)
-            if not steady and lost:
-                settled(lost[0], "The process died while it computed this block, alone and for the third time.")
+    with prepared.records.scratch("pack") as packed:
+        datasets.save_pack(prepared.pack, packed)
+        while left:
+            tasks = list(prepared.plan.tasks(left))
+            steady = [task for task in tasks if breakages[task[0].task] < BREAKAGES_BEFORE_ALONE]
+            batch = steady or tasks[:1]
+            for task, was_running in _run_batch(prepared, packed, batch, min(jobs, len(batch)), note):
+                breakages[task[0].task] += was_running
+                lost = [block for block in task if prepared.records.load(block) is None]
+                for block in task:
+                    if block not in lost:
+                        settled(block)
+                if not steady and lost:
+                    settled(lost[0], "The process died while it computed this block, alone and for the third time.")
     return outcome
 
 
@@ -147,14 +138,18 @@ class _Result:
 
 
 def _run_batch(
-    prepared: Prepared, batch: list[list[Block]], jobs: int, note: Callable[[list[Block], Sequence[_Result]], None]
+    prepared: Prepared,
+    packed: Path,
+    batch: list[list[Block]],
+    jobs: int,
+    note: Callable[[list[Block], Sequence[_Result]], None],
 ) -> list[tuple[list[Block], bool]]:
     """Run tasks on a fresh pool; returns those left by a pool that broke, and whether each was running then."""
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker)
     tasks: dict[Future[list[_Result]], list[Block]] = {}
     try:
         for task in batch:
-            tasks[pool.submit(_compute_task, task, prepared.source, prepared.records.folder)] = task
+            tasks[pool.submit(_compute_task, task, packed, prepared.records.folder)] = task
         while tasks:
             running = {future for future in tasks if future.running()}
             finished, _ = wait(tasks, return_when=FIRST_COMPLETED)
@@ -195,12 +190,12 @@ def _end_with_parent() -> None:
 
 
 @lru_cache(maxsize=1)
-def _open(source: DataSource) -> datasets.FeaturePack:
+def _open(packed: Path) -> datasets.FeaturePack:
     """The data of a run, read once a process."""
-    return datasets.open_pack(source.reference, source.options, source.folder)
+    return datasets.load_pack(packed)
 
 
-def _compute_task(task: list[Block], source: DataSource, folder: Path) -> list[_Result]:
+def _compute_task(task: list[Block], packed: Path, folder: Path) -> list[_Result]:
     """Compute the blocks of one task and keep each where it belongs; failures come back as text."""
     from threadpoolctl import threadpool_limits
 
@@ -210,9 +205,9 @@ def _compute_task(task: list[Block], source: DataSource, folder: Path) -> list[_
         begun = time.perf_counter()
         try:
             study = studies.find(task[0].study)
-            pack = _open(source)
+            pack = _open(packed)
             if pack.fingerprint != task[0].data:
-                raise datasets.DataError("the data changed since the run was planned; run it again")
+                raise datasets.DataError("the data are not those that the run was planned on; run it again")
             shared = study.prepare(pack, task[0])
         except Exception:
             return [_Result(0.0, traceback.format_exc())] * len(task)

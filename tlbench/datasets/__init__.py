@@ -4,6 +4,7 @@ from .catalogue import CATALOGUE, Entry, Options, find, needed_files, open_pack,
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack, build
 from .fetching import adopt, fetch
+from .pack_file import load_pack, save_pack
 from .remote_files import RemoteFile, data_folder, state
 from .splits import Amounts, TaskRows, draw_task, generator
 
@@ -24,9 +25,11 @@ __all__ = [
     "fetch",
     "find",
     "generator",
+    "load_pack",
     "needed_files",
     "open_pack",
     "public_name",
+    "save_pack",
     "short_name",
     "state",
 ]
