@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import DataError
 from .feature_pack import FeaturePack, Rows
@@ -85,8 +86,10 @@ def draw_task(
             f"{amounts.negatives} negatives are needed"
         )
 
-    hidden = np.union1d(positives, np.union1d(training_pool, test_pool)) if overlap == "repaired" else positives[:0]
-    refill = np.setdiff1d(source_pool, hidden) if overlap == "repaired" else source_pool[:0]
+    hidden = np.zeros(len(pack.identities), dtype=bool)
+    if overlap == "repaired":
+        hidden[np.concatenate([positives, training_pool, test_pool])] = True
+    refill = source_pool[~hidden[source_pool]] if overlap == "repaired" else source_pool[:0]
     sources = {
         name: _draw_source(pack, name, hidden, refill, amounts, generator(seed, f"source {name}", target))
         for name in pack.categories
@@ -132,13 +135,16 @@ def _test_size(available: int, used: int, amounts: Amounts, what: str, use: str)
 
 
 def _draw_source(
-    pack: FeaturePack, name: str, hidden: Rows, refill: Rows, amounts: Amounts, draw: np.random.Generator
+    pack: FeaturePack, name: str, hidden: NDArray[np.bool_], refill: Rows, amounts: Amounts, draw: np.random.Generator
 ) -> SourceRows:
     """Rows of one source: its own without the hidden ones, negatives refilled where they are too few."""
-    positives = draw.permutation(np.setdiff1d(pack.categories[name], hidden))[: amounts.source_examples]
-    own = draw.permutation(np.setdiff1d(pack.background_of(name), hidden))[: amounts.source_examples]
-    added = draw.permutation(np.setdiff1d(refill, own))[: amounts.source_examples - len(own)]
-    negatives = np.union1d(own, added)
+    positives, own = pack.categories[name], pack.background_of(name)
+    positives = draw.permutation(positives[~hidden[positives]])[: amounts.source_examples]
+    own = draw.permutation(own[~hidden[own]])[: amounts.source_examples]
+    new = np.ones(len(hidden), dtype=bool)
+    new[own] = False
+    added = draw.permutation(refill[new[refill]])[: amounts.source_examples - len(own)]
+    negatives = np.sort(np.concatenate([own, added]))
     if not len(positives) or not len(negatives):
         lacking = "background" if len(positives) else "positive"
         raise DataError(f"source '{name}' has no {lacking} example left that the target does not use")

@@ -15,11 +15,14 @@ def squared_distances(rows: Floats, columns: Floats) -> Floats:
     """Squared Euclidean distances, shape (n, m), between (n, d) and (m, d); never below zero."""
     # Far from the origin ‖x‖² + ‖z‖² − 2x·z loses the digits that x − z would have kept.
     centre = columns.mean(axis=0)
-    rows, columns = rows - centre, columns - centre
+    same = rows is columns
+    columns = columns - centre
+    rows = columns if same else rows - centre
     distances = rows @ columns.T
     distances *= -2.0
-    distances += np.einsum("ij,ij->i", rows, rows)[:, None]
-    distances += np.einsum("ij,ij->i", columns, columns)[None, :]
+    norms = np.einsum("ij,ij->i", columns, columns)
+    distances += (norms if same else np.einsum("ij,ij->i", rows, rows))[:, None]
+    distances += norms
     return np.maximum(distances, 0.0, out=distances)
 
 
@@ -32,8 +35,8 @@ def mean_squared_distance(examples: Floats) -> float:
     if count < 2:
         return 0.0
     # A constant column has no variance, but rounding in its mean would give it some.
-    varying = np.ptp(examples, axis=0) > 0.0
-    return 2.0 * count / (count - 1) * float(np.var(examples[:, varying], axis=0).sum())
+    varying = examples.max(axis=0) > examples.min(axis=0)
+    return 2.0 * count / (count - 1) * float(np.var(examples, axis=0)[varying].sum())
 
 
 @dataclass(frozen=True)

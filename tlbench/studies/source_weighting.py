@@ -25,6 +25,8 @@ from ..plan import Block, Columns, Study
 
 Floats = NDArray[np.float64]
 Positive = Annotated[int, Meta(ge=1)]
+CHUNK = 200
+"""Source examples whose kernel with the target is held at once: what fits a cache is faster than what does not."""
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -141,14 +143,24 @@ def prepare(pack: FeaturePack, block: Block) -> Task:
 def _source_scores(
     pack: FeaturePack, kernel: MeanRBFKernel, rows: TaskRows, used: dict[str, Floats], C: float
 ) -> Floats:
-    """Decision values of every source on the target's examples, shape (examples, k)."""
-    scores = []
-    for source in rows.sources.values():
-        examples = pack.take(np.r_[source.positives, source.negatives])
+    """Decision values of every source on the target's examples, shape (examples, k).
+
+    Sources share background pictures, so the kernel between target and sources is computed once for each distinct one.
+    """
+    distinct = np.unique(np.concatenate([np.r_[s.positives, s.negatives] for s in rows.sources.values()]))
+    duals = np.zeros((len(distinct), len(rows.sources)))
+    biases = np.zeros(len(rows.sources))
+    for index, source in enumerate(rows.sources.values()):
+        training = np.r_[source.positives, source.negatives]
+        examples = pack.take(training)
         labels = np.r_[np.ones(len(source.positives)), -np.ones(len(source.negatives))]
-        alpha, bias = train(kernel(examples, examples), labels, C)
-        scores.append(kernel(used, examples) @ alpha + bias)
-    return np.stack(scores, axis=1)
+        alpha, biases[index] = train(kernel(examples, examples), labels, C)
+        duals[np.searchsorted(distinct, training), index] = alpha
+    scores = np.tile(biases, (len(next(iter(used.values()))), 1))
+    for start in range(0, len(distinct), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        scores += kernel(used, pack.take(distinct[chunk])) @ duals[chunk]
+    return scores
 
 
 def compute(task: Task, block: Block) -> dict[str, Columns]:

@@ -1,0 +1,62 @@
+"""One measured ratio, and how ratios are taken, shown and written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Row:
+    """``ratio`` above 1: we are that much faster or smaller; median, least and greatest over the repeats."""
+
+    benchmark: str
+    against: str
+    ratio: float
+    low: float
+    high: float
+    measure: str
+
+
+def row(benchmark: str, against: str, ours: Sequence[float], other: Sequence[float], measure: str) -> Row:
+    """Each repeat of ``other`` over the repeat of ``ours`` beside it."""
+    ratios = [theirs / mine for mine, theirs in zip(ours, other, strict=True)]
+    return Row(benchmark, against, median(ratios), min(ratios), max(ratios), measure)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def interleaved(
+    ours: Callable[[], object], *others: Callable[[], object], repeats: int, warm: bool = True
+) -> list[list[float]]:
+    """Seconds of each piece of work in turn, A B A B …, so that a slow minute of the machine hits all alike."""
+    if warm:
+        for work in (ours, *others):
+            work()
+    taken = [[seconds(work) for work in (ours, *others)] for _ in range(repeats)]
+    return [list(times) for times in zip(*taken, strict=True)]
+
+
+def show(rows: Sequence[Row]) -> None:
+    print(f"{'benchmark':34} {'against':26} {'ratio':>8} {'low':>8} {'high':>8}")
+    for entry in rows:
+        numbers = " ".join(f"{value:8.3g}" for value in (entry.ratio, entry.low, entry.high))
+        print(f"{entry.benchmark:34} {entry.against:26} {numbers}\n    {entry.measure}")
+
+
+def write(rows: Sequence[Row], path: Path) -> None:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(field.name for field in fields(Row))
+    for entry in rows:
+        table.writerow(f"{value:.4g}" if isinstance(value, float) else value for value in astuple(entry))
+    path.write_text(text.getvalue(), encoding="utf-8")
