@@ -1,0 +1,78 @@
+"""The commands. Each reads what was typed, calls the rooms that do the work, and turns errors into exit statuses.
+
+0 well · 1 a block failed, or `check` found results missing or a verdict not as expected · 2 the input is wrong ·
+3 something needed is missing and cannot be had · 130 interrupted
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+import click
+
+from .data import data
+from .options import INTERRUPTED, NOT_TO_BE_HAD, WRONG_INPUT, AsWritten, leave
+from .reading import check, list_, plot
+from .running import run
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with a status; a user's mistake is one sentence, a traceback needs --debug."""
+    debug = "--debug" in sys.argv
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        sys.exit(cli(prog_name="tlbench", standalone_mode=False) or 0)
+    except (KeyboardInterrupt, click.Abort):
+        leave("interrupted; what had finished is kept: the same command goes on from there", INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(WRONG_INPUT)
+    except click.ClickException as error:
+        leave(error.format_message(), WRONG_INPUT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        status = _status(error)
+        if status is None or debug:
+            raise
+        leave(str(error), status)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _status(error: Exception) -> int | None:
+    """The exit status of an error that its room raised on purpose."""
+    known = {
+        "tlbench.protocol.ProtocolError": WRONG_INPUT,
+        "tlbench.claims.ClaimError": WRONG_INPUT,
+        "tlbench.records.RecordsError": WRONG_INPUT,
+        "tlbench.datasets.errors.DataError": WRONG_INPUT,
+        "tlbench.datasets.errors.DataMissingError": NOT_TO_BE_HAD,
+    }
+    return known.get(f"{type(error).__module__}.{type(error).__qualname__}")
+
+
+@click.group(
+    cls=AsWritten,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with:  tlbench run caltech-multisource --dataset digits",
+)
+@click.version_option(package_name="tlbench", message="tlbench %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Run the classic experiments of model-based transfer learning, and test what their papers claimed.
+
+    A target task with few labels borrows the parameters of models trained on other tasks. `run` computes an experiment
+    and writes tables and figures, `plot` draws the figures again, `check` tests every claim of the paper on what is
+    there. Whatever finished is kept: a run that was interrupted goes on where it stopped.
+    """
+
+
+for command in (list_, run, plot, check, data):
+    cli.add_command(command)

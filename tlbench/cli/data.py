@@ -1,0 +1,113 @@
+"""`tlbench data`: list, fetch and verify the data sets."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import FAILED, AsWritten, data_dir
+
+if TYPE_CHECKING:
+    from .. import datasets
+
+
+@click.group(short_help="list, fetch and verify the data sets", cls=AsWritten)
+def data() -> None:
+    """Fetch, verify and show the data sets; the only commands besides `run` that touch the network."""
+
+
+@data.command("list", short_help="each data set with its licence and size")
+def data_list() -> None:
+    """Show each data set with its licence and the size of what has to be fetched."""
+    from .. import datasets, terminal
+
+    rows = []
+    for entry in datasets.CATALOGUE:
+        size = f"{sum(file.size for file in entry.files.values()) / 1e6:.1f} MB" if entry.files else "–"
+        rows.append((entry.name, size, entry.licence, ", ".join(entry.options) or "–", entry.says))
+    terminal.listing(("name", "to fetch", "licence", "options", "what it is"), rows)
+
+
+@data.command(
+    "fetch",
+    short_help="fetch a data set, or take a hand-carried file",
+    epilog="""\b
+Examples:
+  tlbench data fetch caltech256-features
+  tlbench data fetch caltech256-features --setting related
+  tlbench data fetch caltech256-features --from /media/stick/10class_mix.mat""",
+)
+@click.argument("name")
+@click.option("--setting", metavar="NAME", help="Only the file of this setting.  [default: all of them]")
+@click.option("--from", "source", type=click.Path(path_type=Path), metavar="FILE", help="A file carried here by hand.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@data_dir
+def data_fetch(name: str, setting: str | None, source: Path | None, quiet: bool, data_dir: Path | None) -> int:
+    """Fetch data set NAME, verified by checksum; what broke off goes on where it stopped.
+
+    With --from a file (or a folder that holds it) is taken instead of the network, and verified in the same way.
+    """
+    from .. import datasets, terminal
+
+    folder = datasets.data_folder(data_dir)
+    files = _files_of(name, setting, source)
+    if not files:
+        terminal.say(f"{name} needs nothing fetched")
+    for file in files:
+        path = datasets.adopt(file, folder, source) if source else fetch_file(file, folder, quiet)
+        if not quiet:
+            terminal.say(f"{path} is in place and verified")
+    return 0
+
+
+def _files_of(name: str, setting: str | None, source: Path | None) -> list[datasets.RemoteFile]:
+    """The files of a data set that a fetch is about; of hand-carried ones, those that were carried."""
+    from .. import datasets
+
+    entry, _ = datasets.find(name)
+    if setting:
+        return datasets.needed_files(name, datasets.Options(setting=setting))
+    files = list(entry.files.values())
+    if source:
+        carried = {path.name for path in source.rglob("*")} if source.is_dir() else {source.name}
+        files = [file for file in files if Path(file.path).name in carried]
+        if not files:
+            names = ", ".join(Path(file.path).name for file in entry.files.values())
+            raise datasets.DataError(f"{source} is or holds no file of {name}; those are {names or 'none'}")
+    return files
+
+
+@data.command("check", short_help="verify the checksums of what was fetched")
+@click.argument("name", required=False)
+@data_dir
+def data_check(name: str | None, data_dir: Path | None) -> int:
+    """Verify the checksums of what was fetched, of data set NAME or of all; status 1 if anything is damaged."""
+    from .. import datasets, terminal
+
+    folder = datasets.data_folder(data_dir)
+    entries = [datasets.find(name)[0]] if name else list(datasets.CATALOGUE)
+    states = [
+        (entry.name, str(folder / file.path), datasets.state(file, folder))
+        for entry in entries
+        for file in entry.files.values()
+    ]
+    terminal.listing(("data set", "file", "state"), states)
+    return (
+        FAILED
+        if any(state == "damaged" for *_, state in states) or (name and "missing" in {s for *_, s in states})
+        else 0
+    )
+
+
+def fetch_file(file: datasets.RemoteFile, folder: Path, quiet: bool) -> Path:
+    """Fetch one file with its progress shown; raises what ``datasets.fetch`` raises."""
+    from .. import datasets, terminal
+
+    started = time.monotonic()
+    with terminal.progress(Path(file.path).name, "MB", quiet) as report:
+        return datasets.fetch(
+            file, folder, lambda done, total: report(done / 1e6, total / 1e6, time.monotonic() - started)
+        )

@@ -1,0 +1,50 @@
+"""What the commands share: exit statuses, and the options that several of them take."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+FAILED, WRONG_INPUT, NOT_TO_BE_HAD, INTERRUPTED = 1, 2, 3, 130
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def leave(message: str, status: int) -> NoReturn:
+    """End with one line on standard error."""
+    click.echo(f"tlbench: {message}", err=True)
+    sys.exit(status)
+
+
+class AsWritten(click.Group):
+    """Lists its commands in the order in which a user meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Their names, as added."""
+        return list(self.commands)
+
+
+def results_dir(command: Command) -> Command:
+    """--results."""
+    return click.option(
+        "--results",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("results"),
+        metavar="DIR",
+        help="Where results lie.  [default: results]",
+    )(command)
+
+
+def data_dir(command: Command) -> Command:
+    """--data-dir."""
+    return click.option(
+        "--data-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=None,
+        metavar="DIR",
+        help="Where fetched data lie.  [default: $TLBENCH_DATA_DIR, else your cache folder]",
+    )(command)

@@ -1,0 +1,90 @@
+"""`tlbench list`, `plot` and `check`: what there is, and what the results on disk say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import FAILED, leave, results_dir
+
+
+@click.command("list", short_help="the experiments, data sets and conditions there are")
+def list_() -> None:
+    """Show the experiments, their claims, and the data sets there are."""
+    from .. import datasets, protocol, terminal
+
+    terminal.say("Experiments\n")
+    rows = []
+    for name in protocol.shipped():
+        declared = protocol.read(name)
+        rows.append((name, f"{len(declared.claims)} claims", ", ".join(declared.profiles), declared.asks))
+    terminal.listing(("name", "tests", "profiles", "asks"), rows)
+    terminal.say("\nData sets\n")
+    terminal.listing(("name", "what it is"), [(entry.name, entry.says) for entry in datasets.CATALOGUE])
+    terminal.say("\nConditions\n")
+    for name in protocol.shipped():
+        terminal.say(f"{name}: {', '.join(protocol.read(name).conditions)}")
+
+
+@click.command(
+    short_help="draw the figures again from what is on disk",
+    epilog="""\b
+Examples:
+  tlbench plot                                          everything in results/
+  tlbench plot caltech-multisource --dataset digits""",
+)
+@click.argument("experiment", required=False)
+@click.option("--dataset", metavar="NAME", help="Only results on this data set.")
+@click.option("--profile", metavar="NAME", help="Only results of this profile.")
+@results_dir
+def plot(experiment: str | None, dataset: str | None, profile: str | None, results: Path) -> int:
+    """Draw the figures of EXPERIMENT (or of every experiment) again from the tables on disk."""
+    from .. import results as results_room
+    from .. import terminal
+
+    for found in results_room.find_runs(results, experiment, dataset, profile):
+        for path in found.draw():
+            terminal.say(terminal.relative(path))
+    return 0
+
+
+@click.command(
+    short_help="test every claim on the results there are",
+    epilog="""\b
+Examples:
+  tlbench check                                         every experiment in results/
+  tlbench check caltech-multisource --dataset digits
+  tlbench check ./mine.toml                             your own claims, on the results of your own protocol""",
+)
+@click.argument("experiment", required=False)
+@click.option("--dataset", metavar="NAME", help="Only results on this data set.")
+@click.option("--profile", metavar="NAME", help="Only results of this profile.")
+@results_dir
+def check(experiment: str | None, dataset: str | None, profile: str | None, results: Path) -> int:
+    """Test every claim of EXPERIMENT (or of every experiment) on the results there are.
+
+    For each claim: the effect with its 95 % interval, p corrected by Holm over the experiment's claims, and a verdict:
+    reproduced, contradicted, equivalent or inconclusive. The exit status is 1 when results are missing or incomplete,
+    or when a verdict is not the one the protocol expects for that data set (by default: anything but contradicted).
+    """
+    from .. import records, terminal
+    from .. import results as results_room
+
+    try:
+        runs = results_room.find_runs(results, experiment, dataset, profile)
+    except records.RecordsError as error:
+        leave(str(error), FAILED)
+    well = True
+    for found in runs:
+        findings = found.findings()
+        terminal.say(f"\n{found.caption}")
+        terminal.verdict_table(found, findings)
+        unexpected = [finding.claim.id for finding in findings if not finding.expected(found.dataset)]
+        if found.missing:
+            terminal.say(f"\nINCOMPLETE: {found.missing} planned measurements are missing; `tlbench run` goes on.")
+        if unexpected:
+            terminal.say(f"\nNOT AS EXPECTED: {', '.join(unexpected)}")
+        well = well and not found.missing and not unexpected
+    terminal.say(f"\n{'All as expected.' if well else 'Not all is as expected.'}")
+    return 0 if well else FAILED

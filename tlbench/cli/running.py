@@ -1,0 +1,169 @@
+"""`tlbench run`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .data import fetch_file
+from .options import FAILED, data_dir, results_dir
+
+if TYPE_CHECKING:
+    from .. import datasets
+    from ..run import Prepared
+
+EMBEDDED_DATA = "digits"
+
+
+@click.command(
+    short_help="compute an experiment; write tables, verdicts and figures",
+    epilog="""\b
+Examples:
+  tlbench run caltech-multisource --dataset digits      embedded data, no network, seconds
+  tlbench run caltech-multisource                       the paper's own features, 3 MB fetched
+  tlbench run caltech-multisource --dataset features:mine.csv --background other
+  tlbench run caltech-multisource --set overlap=kept    one choice changed, filed beside the usual run
+  tlbench run ./mine.toml --profile quick --seeds 5     a protocol of your own""",
+)
+@click.argument("experiment")
+@click.option("--dataset", metavar="NAME", help="digits, caltech256-features, features:PATH …  [default: the paper's]")
+@click.option("--profile", metavar="NAME", help="How much to run, as the protocol names it.  [default: the protocol's]")
+@click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="Random splits.  [default: the profile's]")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a factor or choice; may be repeated.")
+@click.option("--background", metavar="LABEL", help="Which label of your own data is the background.")
+@click.option("--categories", metavar="A,B,C", help="Use these labels of your own data alone.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]")
+@click.option("--dry-run", is_flag=True, help="Run nothing: show what is done, missing and failed, and the time left.")
+@click.option("--fresh", is_flag=True, help="Do everything again, finished or not.")
+@click.option("--quiet", is_flag=True, help="No progress and no tables; errors only.")
+@results_dir
+@data_dir
+def run(
+    experiment: str,
+    dataset: str | None,
+    profile: str | None,
+    seeds: int | None,
+    sets: tuple[str, ...],
+    background: str | None,
+    categories: str | None,
+    jobs: int | None,
+    dry_run: bool,
+    fresh: bool,
+    quiet: bool,
+    results: Path,
+    data_dir: Path | None,
+) -> int:
+    """Run EXPERIMENT: fetch what is missing, compute what is not done, write tables and figures.
+
+    EXPERIMENT is a name from `tlbench list` or the path of a protocol file. Results go to
+    RESULTS/EXPERIMENT/DATASET-PROFILE/; a setting that differs from the protocol gets a folder of its own beside it.
+    The exit status is 1 if a block failed; verdicts never fail a run, `tlbench check` does.
+    """
+    from .. import datasets, protocol, records, terminal
+    from .. import run as runner
+
+    declared = protocol.read(experiment)
+    overrides = _overrides(sets, {"seeds": seeds, "background": background, "categories": categories})
+    reference = dataset or declared.data.default
+    settings = runner.settle(declared, profile, overrides, reference)
+    folder = datasets.data_folder(data_dir)
+    if not _fetch_missing(declared.name, reference, runner.data_options(settings), folder, quiet, dry_run):
+        return 0
+    prepared = runner.prepare(declared, settings, reference, folder, results)
+    if dry_run:
+        _show_plan(prepared, jobs or _cores())
+        return 0
+    prepared.records.prepare()
+    if fresh:
+        prepared.records.forget()
+    if not quiet:
+        for notice in prepared.pack.notices:
+            terminal.say(f"note: {notice}")
+    missing, damaged = prepared.scan()
+    if damaged:
+        terminal.say(f"note: {damaged} damaged blocks are computed again", stderr=True)
+    with terminal.progress("computing", "blocks", quiet or not missing) as report:
+        outcome = runner.compute_missing(prepared, missing, jobs or _cores(), report)
+    for block, path in outcome.failed.values():
+        terminal.say(f"failed: {records.describe(block)}: see {terminal.relative(path)}", stderr=True)
+    _publish(prepared, quiet)
+    return FAILED if outcome.failed else 0
+
+
+def _publish(prepared: Prepared, quiet: bool) -> None:
+    from .. import results as results_room
+    from .. import studies, terminal
+
+    study = studies.find(prepared.plan.protocol.study)
+    published = results_room.publish(prepared.plan, prepared.records, prepared.data, study.tables)
+    files = published.draw()
+    if quiet:
+        return
+    terminal.summary_table(published, study.remarks(published.tables))
+    terminal.verdict_table(published, published.findings())
+    terminal.say(f"\nTables and figures: {terminal.relative(prepared.records.folder)}/")
+    for path in files:
+        if path.suffix == ".png":
+            terminal.say(f"  {terminal.relative(path)}")
+
+
+def _overrides(sets: tuple[str, ...], flags: dict[str, Any]) -> dict[str, str]:
+    """KEY=VALUE pairs and the flags that are short for some of them."""
+    overrides = {}
+    for text in sets:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise click.BadParameter(f"'{text}' is not KEY=VALUE", param_hint="--set")
+        overrides[key.strip()] = value.strip()
+    return overrides | {key: str(value) for key, value in flags.items() if value is not None}
+
+
+def _fetch_missing(
+    experiment: str, reference: str, options: datasets.Options, folder: Path, quiet: bool, dry_run: bool
+) -> bool:
+    """Have the data in place, saying first how much has to come; False where a dry run would have to fetch."""
+    from .. import datasets, terminal
+
+    missing = [file for file in datasets.needed_files(reference, options) if datasets.state(file, folder) != "present"]
+    if not missing:
+        return True
+    megabytes = sum(file.size for file in missing) / 1e6
+    if dry_run:
+        terminal.say(f"{reference} is not here yet: {megabytes:.1f} MB to fetch, then the blocks can be planned")
+        return False
+    if not quiet:
+        terminal.say(f"fetching {reference}: {megabytes:.1f} MB into {folder}")
+    try:
+        for file in missing:
+            fetch_file(file, folder, quiet)
+    except datasets.DataMissingError as error:
+        raise datasets.DataMissingError(
+            f"{error}\n  With the file carried here by hand:  tlbench data fetch {reference} --from FILE\n"
+            f"  Without it, on embedded data:        tlbench run {experiment} --dataset {EMBEDDED_DATA}"
+        ) from None
+    return True
+
+
+def _show_plan(prepared: Prepared, jobs: int) -> None:
+    from .. import terminal
+
+    blocks = prepared.plan.blocks
+    missing, _ = prepared.scan()
+    failed = [block for block in missing if prepared.records.failure(block)]
+    terminal.say(f"{len(blocks)} blocks in {terminal.relative(prepared.records.folder)}")
+    terminal.say(f"  done     {len(blocks) - len(missing)}")
+    terminal.say(f"  missing  {len(missing)}")
+    terminal.say(f"  failed   {len(failed)}  (among the missing; tried again by the next run)")
+    costs = prepared.records.seconds_per_split()
+    if missing and all(block.group in costs for block in missing):
+        seconds = sum(costs[block.group] * len(block.splits) for block in missing) / jobs
+        terminal.say(f"  time     about {terminal.duration(seconds)} with {jobs} processes, from what blocks took here")
+    elif missing:
+        terminal.say("  time     not known: no block of this kind has run here yet")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
