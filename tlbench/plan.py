@@ -131,7 +131,7 @@ def digest(value: object) -> str:
     return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
 
 
-DATA_KEYS = ("setting", "background", "categories")
+DATA_KEYS = ("setting", "background", "categories", "features")
 
 
 def resolve(protocol: Protocol, study: Study, profile: str | None, overrides: Mapping[str, str]) -> Settings:

@@ -48,6 +48,7 @@ class Data(_Strict, frozen=True, kw_only=True):
     setting: str | None = None
     background: str | None = None
     categories: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 class Profile(_Strict, frozen=True, kw_only=True):

@@ -65,12 +65,14 @@ def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str], r
 def data_options(settings: Settings) -> datasets.Options:
     """What the settings choose about the data."""
     chosen = settings.data
-    return datasets.Options(chosen["setting"], chosen["background"], tuple(chosen["categories"] or ()))
+    categories, kinds = (tuple(chosen[key] or ()) for key in ("categories", "features"))
+    return datasets.Options(chosen["setting"], chosen["background"], categories, kinds)
 
 
-def prepare(protocol: Protocol, settings: Settings, reference: str, data_folder: Path, results: Path) -> Prepared:
-    """Open the data and plan the blocks. Raises data errors and what ``units`` of the study refuses."""
-    pack = datasets.open_pack(reference, data_options(settings), data_folder)
+def prepare(
+    protocol: Protocol, settings: Settings, reference: str, pack: datasets.FeaturePack, results: Path
+) -> Prepared:
+    """Plan the blocks on the data. Raises what ``units`` of the study refuses."""
     plan = make_plan(protocol, studies.find(protocol.study), settings, pack, pack.fingerprint)
     entry, _ = datasets.find(reference)
     name = datasets.short_name(reference, pack)

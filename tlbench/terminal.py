@@ -159,4 +159,5 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Report]:
 def _words(done: float, total: float, seconds: float, unit: str) -> str:
     count = f"{done:.1f} of {total:.1f}" if unit == "MB" else f"{done:.0f} of {total:.0f}"
     left = f", {duration(seconds / done * (total - done))} left" if 0 < done < total else ""
-    return f"{count if total else f'{done:.1f}'} {unit}{left}"
+    rate = f", {done / seconds:.0f} a second" if unit == "pictures" and seconds > 0 and done else ""
+    return f"{count if total else f'{done:.1f}'} {unit}{rate}{left}"

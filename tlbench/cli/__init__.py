@@ -54,6 +54,8 @@ def _status(error: Exception) -> int | None:
         "tlbench.records.RecordsError": WRONG_INPUT,
         "tlbench.datasets.errors.DataError": WRONG_INPUT,
         "tlbench.datasets.errors.DataMissingError": NOT_TO_BE_HAD,
+        "tlbench.features.errors.FeaturesError": WRONG_INPUT,
+        "tlbench.features.errors.PictureError": WRONG_INPUT,
     }
     return known.get(f"{type(error).__module__}.{type(error).__qualname__}")
 

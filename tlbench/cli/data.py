@@ -26,7 +26,8 @@ def data_list() -> None:
 
     rows = []
     for entry in datasets.CATALOGUE:
-        size = f"{sum(file.size for file in entry.files.values()) / 1e6:.1f} MB" if entry.files else "–"
+        files = datasets.files_of(entry.name, datasets.Options()) if "PATH" not in entry.name else []
+        size = f"{sum(file.size for file in files) / 1e6:,.1f} MB" if files else "–"
         rows.append((entry.name, size, entry.licence, ", ".join(entry.options) or "–", entry.says))
     terminal.listing(("name", "to fetch", "licence", "options", "what it is"), rows)
 
@@ -54,12 +55,24 @@ def data_fetch(name: str, setting: str | None, source: Path | None, quiet: bool,
 
     folder = datasets.data_folder(data_dir)
     files = _files_of(name, setting, source)
+    entry, _ = datasets.find(name)
+    if entry.collection and (tree := datasets.find_tree(entry.collection, folder)):
+        terminal.say(f"{tree.folder} is there already ({'verified' if tree.verified else 'unverified'})")
+        return 0
     if not files:
         terminal.say(f"{name} needs nothing fetched")
     for file in files:
         path = datasets.adopt(file, folder, source) if source else fetch_file(file, folder, quiet)
         if not quiet:
             terminal.say(f"{path} is in place and verified")
+    if entry.collection:
+        started = time.monotonic()
+        with terminal.progress("unpacking", "MB", quiet) as report:
+            datasets.ensure_tree(
+                entry.collection,
+                folder,
+                lambda done, total: report(done / 1e6, total / 1e6, time.monotonic() - started),
+            )
     return 0
 
 
@@ -67,15 +80,12 @@ def _files_of(name: str, setting: str | None, source: Path | None) -> list[datas
     """The files of a data set that a fetch is about; of hand-carried ones, those that were carried."""
     from .. import datasets
 
-    entry, _ = datasets.find(name)
-    if setting:
-        return datasets.needed_files(name, datasets.Options(setting=setting))
-    files = list(entry.files.values())
+    files = datasets.files_of(name, datasets.Options(setting=setting))
     if source:
         carried = {path.name for path in source.rglob("*")} if source.is_dir() else {source.name}
         files = [file for file in files if Path(file.path).name in carried]
         if not files:
-            names = ", ".join(Path(file.path).name for file in entry.files.values())
+            names = ", ".join(Path(file.path).name for file in datasets.files_of(name, datasets.Options()))
             raise datasets.DataError(f"{source} is or holds no file of {name}; those are {names or 'none'}")
     return files
 
@@ -89,11 +99,16 @@ def data_check(name: str | None, data_dir: Path | None) -> int:
 
     folder = datasets.data_folder(data_dir)
     entries = [datasets.find(name)[0]] if name else list(datasets.CATALOGUE)
-    states = [
+    states: list[tuple[str, str, str]] = [
         (entry.name, str(folder / file.path), datasets.state(file, folder))
         for entry in entries
-        for file in entry.files.values()
+        for file in (datasets.files_of(entry.name, datasets.Options()) if not entry.collection else [])
     ]
+    for entry in entries:
+        if entry.collection:
+            tree = datasets.find_tree(entry.collection, folder)
+            kind = ("verified" if tree.verified else "unverified") if tree else "missing"
+            states.append((entry.name, str(tree.folder if tree else folder / entry.collection), kind))
     terminal.listing(("data set", "file", "state"), states)
     return (
         FAILED

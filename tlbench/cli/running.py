@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from .data import fetch_file
 from .options import FAILED, data_dir, results_dir
 
 if TYPE_CHECKING:
-    from .. import datasets
+    from .. import datasets, opening
     from ..run import Prepared
 
 EMBEDDED_DATA = "digits"
@@ -25,6 +27,7 @@ Examples:
   tlbench run caltech-multisource --dataset digits      embedded data, no network, seconds
   tlbench run caltech-multisource                       the paper's own features, 3 MB fetched
   tlbench run caltech-multisource --dataset features:mine.csv --background other
+  tlbench run caltech-multisource --dataset folder:photos --background other --features phog,pixels
   tlbench run caltech-multisource --set overlap=kept    one choice changed, filed beside the usual run
   tlbench run ./mine.toml --profile quick --seeds 5     a protocol of your own""",
 )
@@ -35,6 +38,8 @@ Examples:
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a factor or choice; may be repeated.")
 @click.option("--background", metavar="LABEL", help="Which label of your own data is the background.")
 @click.option("--categories", metavar="A,B,C", help="Use these labels of your own data alone.")
+@click.option("--features", metavar="A,B", help="Kinds of feature to describe pictures with.  [default: phog]")
+@click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be read, naming them.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]")
 @click.option("--dry-run", is_flag=True, help="Run nothing: show what is done, missing and failed, and the time left.")
 @click.option("--fresh", is_flag=True, help="Do everything again, finished or not.")
@@ -49,6 +54,8 @@ def run(
     sets: tuple[str, ...],
     background: str | None,
     categories: str | None,
+    features: str | None,
+    skip_broken: bool,
     jobs: int | None,
     dry_run: bool,
     fresh: bool,
@@ -62,19 +69,24 @@ def run(
     RESULTS/EXPERIMENT/DATASET-PROFILE/; a setting that differs from the protocol gets a folder of its own beside it.
     The exit status is 1 if a block failed; verdicts never fail a run, `tlbench check` does.
     """
-    from .. import datasets, protocol, records, terminal
+    from .. import datasets, opening, protocol, records, terminal
     from .. import run as runner
 
     declared = protocol.read(experiment)
-    overrides = _overrides(sets, {"seeds": seeds, "background": background, "categories": categories})
+    overrides = _overrides(
+        sets, {"seeds": seeds, "background": background, "categories": categories, "features": features}
+    )
     reference = dataset or declared.data.default
     settings = runner.settle(declared, profile, overrides, reference)
     folder = datasets.data_folder(data_dir)
     if not _fetch_missing(declared.name, reference, runner.data_options(settings), folder, quiet, dry_run):
         return 0
-    prepared = runner.prepare(declared, settings, reference, folder, results)
+    options, jobs = runner.data_options(settings), jobs or _cores()
+    with _watching(quiet) as watch:
+        pack = opening.open_pack(reference, options, folder, jobs, skip_broken, watch)
+    prepared = runner.prepare(declared, settings, reference, pack, results)
     if dry_run:
-        _show_plan(prepared, jobs or _cores())
+        _show_plan(prepared, jobs)
         return 0
     prepared.records.prepare()
     if fresh:
@@ -86,7 +98,7 @@ def run(
     if damaged:
         terminal.say(f"note: {damaged} damaged blocks are computed again", stderr=True)
     with terminal.progress("computing", "blocks", quiet or not missing) as report:
-        outcome = runner.compute_missing(prepared, missing, jobs or _cores(), report)
+        outcome = runner.compute_missing(prepared, missing, jobs, report)
     for block, path in outcome.failed.values():
         terminal.say(f"failed: {records.describe(block)}: see {terminal.relative(path)}", stderr=True)
     _publish(prepared, quiet)
@@ -127,7 +139,7 @@ def _fetch_missing(
     """Have the data in place, saying first how much has to come; False where a dry run would have to fetch."""
     from .. import datasets, terminal
 
-    missing = [file for file in datasets.needed_files(reference, options) if datasets.state(file, folder) != "present"]
+    missing = datasets.to_fetch(reference, options, folder)
     if not missing:
         return True
     megabytes = sum(file.size for file in missing) / 1e6
@@ -145,6 +157,32 @@ def _fetch_missing(
             f"  Without it, on embedded data:        tlbench run {experiment} --dataset {EMBEDDED_DATA}"
         ) from None
     return True
+
+
+@contextmanager
+def _watching(quiet: bool) -> Iterator[opening.Watch]:
+    """Progress of what comes before the blocks, each shown only if it happens."""
+    import time
+
+    from .. import opening, terminal
+
+    started = time.monotonic()
+    with ExitStack() as shown:
+        reports: dict[str, terminal.Report] = {}
+
+        def report(what: str, unit: str) -> terminal.Report:
+            if what not in reports:
+                reports[what] = shown.enter_context(terminal.progress(what, unit, quiet))
+            return reports[what]
+
+        def unpacking(done: int, total: int) -> None:
+            report("unpacking", "MB")(done / 1e6, total / 1e6, time.monotonic() - started)
+
+        def describing(done: int, total: int, seconds: float) -> None:
+            if total:
+                report("describing", "pictures")(done, total, seconds)
+
+        yield opening.Watch(unpacking, describing)
 
 
 def _show_plan(prepared: Prepared, jobs: int) -> None:

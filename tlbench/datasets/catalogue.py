@@ -3,60 +3,108 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .caltech256_features import SETTINGS, load_caltech256_features
+from .caltech_pictures import (
+    CALTECH101_DECLARED,
+    CALTECH256_MIXED,
+    CALTECH256_RELATED,
+    CALTECH256_UNRELATED,
+    COLLECTIONS,
+    ensure_tree,
+    find_tree,
+    scan_tree,
+)
 from .digits import load_digits
+from .downloads import Progress
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack
 from .feature_table import load_feature_table
+from .picture_folder import PictureSet, scan
 from .remote_files import RemoteFile, state
+
+CALTECH256_SETTINGS = {
+    "mixed": CALTECH256_MIXED,
+    "related": CALTECH256_RELATED,
+    "unrelated": CALTECH256_UNRELATED,
+}
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may choose about a data set; None and () leave it to the data set."""
+    """What a user may choose about a data set; None and () leave it to the data set.
+
+    features: kinds that pictures are described with.
+    """
 
     setting: str | None = None
     background: str | None = None
     categories: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a data set is looked for. path: the user's own, if the data are; index: where identities are remembered."""
+
+    folder: Path
+    path: Path | None = None
+    progress: Progress | None = None
+
+    @property
+    def index(self) -> Path:
+        """A folder of ours beside the data."""
+        return self.folder / "identities"
+
+    @property
+    def own(self) -> Path:
+        """The user's path."""
+        if self.path is None:
+            raise DataError("this data set needs a path")
+        return self.path
 
 
 @dataclass(frozen=True)
 class Entry:
     """One line of `tlbench data list`.
 
-    files: what has to be fetched, by setting (under "" where there is one). options: those it understands. A name with
-    PATH stands for any file of the user's.
+    load: opens the data, once its files are in place. options: those it understands. files: what has to be fetched,
+    by setting. collection: its name among the picture collections, whose archive is fetched where no tree lies. A name
+    with PATH stands for any file or folder of the user's.
     """
 
     name: str
     says: str
     licence: str
-    options: tuple[str, ...]
-    files: dict[str, RemoteFile]
-    load: Callable[[Path, Options], FeaturePack]
+    load: Callable[[Place, Options], FeaturePack | PictureSet]
+    options: tuple[str, ...] = ()
+    files: Mapping[str, RemoteFile] = field(default_factory=dict)
+    collection: str = ""
 
 
-def _nothing_to_fetch(_: Path, __: Options) -> FeaturePack:
-    return load_digits()
-
-
-def _load_caltech256_features(folder: Path, options: Options) -> FeaturePack:
-    return load_caltech256_features(folder / _setting(options).path)
-
-
-def _setting(options: Options) -> RemoteFile:
+def _of_setting(options: Options, settings: Mapping[str, object]) -> str:
     name = options.setting or "mixed"
-    if name not in SETTINGS:
-        raise DataError(f"there is no setting '{name}'; {_nearest(name, list(SETTINGS))}")
-    return SETTINGS[name]
+    if name not in settings:
+        raise DataError(f"there is no setting '{name}'; {_nearest(name, list(settings))}")
+    return name
 
 
-def _load_table(path: Path, options: Options) -> FeaturePack:
-    return load_feature_table(path, options.background, options.categories)
+def _load_features(place: Place, options: Options) -> FeaturePack:
+    return load_caltech256_features(place.folder / SETTINGS[_of_setting(options, SETTINGS)].path)
+
+
+def _load_caltech256(place: Place, options: Options) -> PictureSet:
+    tree = ensure_tree("caltech256", place.folder, place.progress)
+    categories = options.categories or CALTECH256_SETTINGS[_of_setting(options, CALTECH256_SETTINGS)]
+    return scan_tree("caltech256", tree, categories, index=place.index)
+
+
+def _load_caltech101(place: Place, options: Options) -> PictureSet:
+    tree = ensure_tree("caltech101", place.folder, place.progress)
+    return scan_tree("caltech101", tree, options.categories or CALTECH101_DECLARED, index=place.index)
 
 
 CATALOGUE = (
@@ -64,25 +112,45 @@ CATALOGUE = (
         "digits",
         "handwritten digits, nine categories and the digit 8 as background; comes with scikit-learn",
         "CC BY 4.0 (UCI 80)",
-        (),
-        {},
-        _nothing_to_fetch,
+        lambda _, __: load_digits(),
     ),
     Entry(
         "caltech256-features",
         "four features of Caltech-256, 80 + 80 pictures a category; settings mixed, related, unrelated",
         "none stated: fetched, never shipped",
+        _load_features,
         ("setting",),
         SETTINGS,
-        _load_caltech256_features,
+    ),
+    Entry(
+        "caltech256",
+        "the pictures of Caltech-256; settings mixed, related, unrelated, or any categories",
+        "CC BY 4.0 (as others list it; see CaltechDATA)",
+        _load_caltech256,
+        ("setting", "categories", "features"),
+        collection="caltech256",
+    ),
+    Entry(
+        "caltech101",
+        "the pictures of Caltech-101; ten declared categories, or any",
+        "see CaltechDATA",
+        _load_caltech101,
+        ("categories", "features"),
+        collection="caltech101",
+    ),
+    Entry(
+        "folder:PATH",
+        "your own pictures: a folder with a folder of pictures for each category, and one for the background",
+        "yours",
+        lambda place, options: scan(place.own, options.categories, options.background, index=place.index),
+        ("background", "categories", "features"),
     ),
     Entry(
         "features:PATH",
         "your own features: a .npz, .csv or .parquet file with identity, label and numbers",
         "yours",
+        lambda place, options: load_feature_table(place.own, options.background, options.categories),
         ("background", "categories"),
-        {},
-        _load_table,
     ),
 )
 
@@ -99,26 +167,42 @@ def find(reference: str) -> tuple[Entry, Path | None]:
     raise DataError(f"there is no data set '{reference}'; {_nearest(reference, names)}")
 
 
-def needed_files(reference: str, options: Options) -> list[RemoteFile]:
-    """The files that this choice of data reads from the data folder."""
+def files_of(reference: str, options: Options) -> list[RemoteFile]:
+    """What this choice of data is fetched as."""
     entry, _ = find(reference)
-    return [_setting(options)] if entry.files is SETTINGS else list(entry.files.values())
+    if entry.collection:
+        return [COLLECTIONS[entry.collection].archive]
+    if "setting" in entry.options and options.setting is not None:
+        return [entry.files[_of_setting(options, entry.files)]]
+    return list(entry.files.values())
 
 
-def open_pack(reference: str, options: Options, folder: Path) -> FeaturePack:
-    """Load a data set whose files are in place.
+def to_fetch(reference: str, options: Options, folder: Path) -> list[RemoteFile]:
+    """Those that are missing or damaged in the data folder; an unpacked tree needs none."""
+    entry, _ = find(reference)
+    if entry.collection and find_tree(entry.collection, folder):
+        return []
+    if entry.files and options.setting is None:
+        options = Options(setting="mixed")
+    return [file for file in files_of(reference, options) if state(file, folder) != "present"]
+
+
+def open_data(
+    reference: str, options: Options, folder: Path, progress: Progress | None = None
+) -> FeaturePack | PictureSet:
+    """Open a data set whose files are in place; an archive of pictures is unpacked first (``progress`` in bytes).
 
     Raises DataError for an option the data set does not have, DataMissingError where a file is missing or damaged.
     """
     entry, path = find(reference)
-    for name in ("setting", "background", "categories"):
+    for name in ("setting", "background", "categories", "features"):
         if getattr(options, name) and name not in entry.options:
             able = [other.name for other in CATALOGUE if name in other.options]
-            raise DataError(f"data set '{entry.name}' has no {name} to choose; {', '.join(able)} has")
-    for file in needed_files(reference, options):
-        if (condition := state(file, folder)) != "present":
-            raise DataMissingError(f"{folder / file.path} is {condition}")
-    return entry.load(path or folder, options)
+            verb = "has" if len(able) == 1 else "have"
+            raise DataError(f"data set '{entry.name}' has no {name} to choose; {', '.join(able)} {verb}")
+    for file in to_fetch(reference, options, folder):
+        raise DataMissingError(f"{folder / file.path} is {state(file, folder)}")
+    return entry.load(Place(folder, path, progress), options)
 
 
 def public_name(reference: str) -> str:
@@ -128,9 +212,9 @@ def public_name(reference: str) -> str:
 
 
 def short_name(reference: str, pack: FeaturePack) -> str:
-    """What results are filed under: the name, or a user's file name with six characters of its fingerprint."""
+    """What results are filed under: the name, or a user's file's or folder's with six characters of the fingerprint."""
     entry, path = find(reference)
-    return entry.name if path is None else f"{path.stem}-{pack.fingerprint[:6]}"
+    return entry.name if path is None else f"{path.stem or 'data'}-{pack.fingerprint[:6]}"
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -1,0 +1,65 @@
+"""Any data set as a feature pack: pictures are described on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from . import datasets, features
+
+USUAL_FEATURES = ("phog",)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told how far it is: (done, in all) of an archive's bytes, (done, in all, seconds) of pictures."""
+
+    unpacking: Callable[[int, int], None] = lambda *_: None
+    describing: Callable[[int, int, float], None] = lambda *_: None
+
+
+def open_pack(
+    reference: str,
+    options: datasets.Options,
+    folder: Path,
+    jobs: int,
+    skip_broken: bool = False,
+    watch: Watch | None = None,
+) -> datasets.FeaturePack:
+    """Open a data set; of pictures, compute the features that were not computed before with ``jobs`` processes.
+
+    Raises data errors, and PictureError for pictures that cannot be read unless ``skip_broken``, which leaves them out
+    with a notice.
+    """
+    watch = watch or Watch()
+    opened = datasets.open_data(reference, options, folder, watch.unpacking)
+    if isinstance(opened, datasets.FeaturePack):
+        return opened
+    kinds = options.features or USUAL_FEATURES
+    described = features.describe(
+        [features.Picture(identity, path) for identity, path, _ in opened.pictures],
+        kinds,
+        folder / "features",
+        jobs,
+        skip_broken,
+        watch.describing,
+    )
+    left_out = tuple(f"{path} {reason}: left out" for path, reason in described.broken)
+    return _pack(opened, described, left_out)
+
+
+def _pack(
+    pictures: datasets.PictureSet, described: features.Described, left_out: tuple[str, ...]
+) -> datasets.FeaturePack:
+    labels = np.array([pictures.pictures[place][2] for place in described.kept], dtype=object)
+    rows = {label: np.flatnonzero(labels == label) for label in (*pictures.categories, pictures.background)}
+    return datasets.FeaturePack(
+        identities=tuple(pictures.pictures[place][0] for place in described.kept),
+        features={kind: values.astype(np.float64) for kind, values in described.features.items()},
+        categories={label: rows[label] for label in pictures.categories},
+        background=rows[pictures.background],
+        notices=(*pictures.notices, *left_out),
+    )
