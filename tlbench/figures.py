@@ -40,7 +40,11 @@ def draw(
     table = tables.get(figure.table)
     if table is None or (rows := select(table, figure.where, factors)).empty:
         return {}
-    with mpl.rc_context(STYLE):
+    if figure.kind == "curves" and (rows := rows[rows["metric"] == figure.y]).empty:
+        return {}
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a style of the user's own must not change a byte
+        mpl.rcParams.update(STYLE)
         drawn = _curves(figure, declared, rows, factors) if figure.kind == "curves" else _heatmap(figure, rows)
         drawn.text(0.01, 0.008, _plain(caption), fontsize=7, color=MUTED, va="bottom")
         return {f"{figure.name}.png": _png(drawn), f"{figure.name}.svg": _svg(drawn)}
@@ -50,7 +54,7 @@ def _curves(
     figure: protocol.Figure, declared: protocol.Protocol, rows: pd.DataFrame, factors: Mapping[str, Sequence[Any]]
 ) -> Figure:
     """Mean over units against a factor, one line a condition, 95 % intervals as whiskers beside each other."""
-    summary = summarise(rows[rows["metric"] == figure.y], list(factors))
+    summary = summarise(rows, list(factors))
     by = figure.by or "condition"
     names = list(dict.fromkeys(summary[by]))
     drawn = Figure(figsize=(8.6, 5.2))

@@ -149,7 +149,7 @@ def resolve(protocol: Protocol, study: Study, profile: str | None, overrides: Ma
         "seeds": chosen.seeds,
         "conditions": list(protocol.conditions),
         **{key: list(value) if isinstance(value := getattr(protocol.data, key), tuple) else value for key in DATA_KEYS},
-        **factors,
+        **{key: sorted(set(value)) if isinstance(value, list) else value for key, value in factors.items()},
         **{key: choice.value for key, choice in protocol.choices.items()},
     }
     values = dict(usual)
@@ -162,7 +162,7 @@ def resolve(protocol: Protocol, study: Study, profile: str | None, overrides: Ma
     values |= {key: sorted(set(levels)) for key in factors if isinstance(levels := values[key], list)}
     if not values["conditions"]:
         raise ProtocolError(f"{protocol.name} needs at least one condition; known are {', '.join(study.groups)}")
-    if not isinstance(values["seeds"], int) or values["seeds"] < 1:
+    if type(values["seeds"]) is not int or values["seeds"] < 1:
         raise ProtocolError(f"seeds must be a whole number of at least 1, not {overrides.get('seeds')!r}")
     for condition in values["conditions"]:
         if condition not in study.groups:

@@ -78,10 +78,11 @@ def publish(
     if not found:
         raise RecordsError(f"no block of {plan.protocol.name} has finished; nothing to write to {records.folder}")
     collected = tables.collect(plan, str(data["name"]), found, list(study_tables))
-    records.write_manifest(plan, data, [record.environment for _, record in found])
     for name, columns in study_tables.items():
         if name in collected:
             collected[name] = collected[name][list(columns)]
+    text = {name: tables.text_columns(table) for name, table in collected.items()}
+    records.write_manifest(plan, data, [record.environment for _, record in found], text)
     for name, table in collected.items():
         records.write(f"{name}.csv", tables.to_csv(table))
     results = reopen(records.folder, plan.protocol)
@@ -99,12 +100,11 @@ def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:
     manifest = records.manifest()
     declared = declared or protocol.parse(manifest["protocol"], str(folder / "manifest.json"))
     found = {}
-    for path in sorted(folder.glob("*.csv")):
-        if path.stem not in ("summary", "claims"):
-            try:
-                found[path.stem] = tables.read_csv(records, path.stem)
-            except (OSError, ValueError) as error:
-                raise RecordsError(f"{path} cannot be read ({error}); run the experiment again") from None
+    for name, text in manifest["text"].items():
+        try:
+            found[name] = tables.read_csv(records, name, text)
+        except (OSError, ValueError) as error:
+            raise RecordsError(f"{folder / name}.csv cannot be read ({error}); run the experiment again") from None
     if "measurements" not in found:
         raise RecordsError(f"{folder} holds no measurements.csv; run the experiment again")
     settings = manifest["settings"]

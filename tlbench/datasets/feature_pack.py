@@ -81,7 +81,7 @@ def build(
     for name in [background, *categories]:
         if name not in labels:
             raise DataError(f"there is no label '{name}'; there are {_names(labels)}")
-    wanted = list(categories) or sorted(label for label in labels if label != background)
+    wanted = list(dict.fromkeys(categories)) or sorted(label for label in labels if label != background)
     if background in wanted:
         raise DataError(f"'{background}' is the background and cannot be a category as well")
     if len(wanted) < 2:

@@ -7,7 +7,7 @@ that kind of feature; the others form the kind ``features``. ``.npz``: arrays ``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,7 @@ def _from_archive(path: Path) -> tuple[list[str], list[str], dict[str, Floats]]:
     for name in ("identity", "label"):
         if name not in arrays or arrays[name].ndim != 1:
             raise DataError(f"{path} needs a one-dimensional array '{name}'; it holds {', '.join(sorted(arrays))}")
-    identities, labels = arrays.pop("identity").astype(str), arrays.pop("label").astype(str)
+    identities, labels = _text(arrays.pop("identity"), path), _text(arrays.pop("label"), path)
     if not arrays or len(labels) != len(identities):
         raise DataError(f"{path} needs as many labels as identities and at least one (n, d) array of features")
     for kind, values in arrays.items():
@@ -57,7 +57,21 @@ def _from_archive(path: Path) -> tuple[list[str], list[str], dict[str, Floats]]:
                 f"array '{kind}' of {path} has shape {values.shape} and type {values.dtype}; it must hold numbers, "
                 f"one row for each of the {len(identities)} identities"
             )
-    return list(identities), list(labels), {kind: values.astype(np.float64) for kind, values in arrays.items()}
+    _refuse_empty({"identity": identities, "label": labels}, path)
+    return identities, labels, {kind: values.astype(np.float64) for kind, values in arrays.items()}
+
+
+def _text(values: np.ndarray, path: Path) -> list[str]:
+    try:
+        return [value.decode() if isinstance(value, bytes) else str(value) for value in values.tolist()]
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: identities and labels must be text in UTF-8") from None
+
+
+def _refuse_empty(named: Mapping[str, Sequence[str]], path: Path) -> None:
+    for name, values in named.items():
+        if any(not value for value in values):
+            raise DataError(f"{path} has rows without {name}")
 
 
 def _read_columns(path: Path) -> pd.DataFrame:
@@ -94,7 +108,6 @@ def _from_columns(table: pd.DataFrame, path: Path) -> tuple[list[str], list[str]
             features[kind] = table[columns].replace("", np.nan).to_numpy(dtype=np.float64)
         except (ValueError, TypeError) as error:
             raise DataError(f"{path}: columns of '{kind}' must hold numbers alone ({error})") from None
-    for name in ("identity", "label"):
-        if table[name].isna().any() or (table[name].astype(str) == "").any():
-            raise DataError(f"{path} has rows without {name}")
-    return list(table["identity"].astype(str)), list(table["label"].astype(str)), features
+    identities, labels = (table[name].fillna("").astype(str).tolist() for name in ("identity", "label"))
+    _refuse_empty({"identity": identities, "label": labels}, path)
+    return identities, labels, features
