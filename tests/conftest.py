@@ -9,10 +9,15 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
+from hypothesis import settings
 from msgspec import Meta
 
 from tlbench import datasets, protocol
 from tlbench.plan import Study, make_plan, resolve
+
+# A busy machine is no fault of the program.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 TOY: dict[str, Any] = {
     "name": "toy",
@@ -98,6 +103,7 @@ TOY_STUDY = Study(
     version=3,
     Parameters=ToyParameters,
     groups={"plain": "plain", "left": "sided", "right": "sided", "far": "far"},
+    says={"plain": "nothing", "left": "to the left", "right": "to the right", "far": "far off"},
     tables={"weights": ("target", "source", "split", "shots", "condition", "beta")},
     splits_per_block=10,
     units=lambda data, parameters: list(data),

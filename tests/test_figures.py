@@ -172,7 +172,7 @@ def test_curves_are_means_over_units_with_their_intervals(declared, curves):
     low, high = drawn.axes[0].get_ylim()
     assert low <= summary["low"].min()
     assert high >= summary["high"].max()
-    assert "mean over 3 places; bars: 95 % interval" in words(drawn)
+    assert any(text.startswith("mean over 3 places; bars: 95 % interval") for text in words(drawn))
 
 
 def test_curves_stand_beside_each_other(declared, curves):
@@ -204,6 +204,13 @@ def test_names_stand_in_the_order_of_their_ends_and_do_not_overlap(declared, cur
     figures._png(drawn)
     boxes = sorted((text.get_window_extent() for text in texts), key=lambda box: box.y0)
     assert all(below.y1 - above.y0 < 0.35 * below.height for below, above in itertools.pairwise(boxes))
+
+
+def test_a_condition_keeps_its_colour_when_others_are_left_out(declared, curves):
+    whole = curves_of(figures._curves(curves, declared, measurements(), FACTORS))
+    fewer = measurements(conditions=("left", "right"))
+    some = curves_of(figures._curves(curves, declared, fewer, FACTORS))
+    assert [line.get_color() for line in some] == [line.get_color() for line in whole[1:]]
 
 
 def test_where_takes_rows_of_the_figure(declared, curves):

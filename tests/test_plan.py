@@ -146,6 +146,26 @@ def test_a_choice_that_the_study_lacks_is_named(toy, settle):
         settle()
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"of": {"condition": "rihgt"}}, "no condition 'rihgt'; did you mean 'right'"),
+        ({"to": {"condition": ["plain", "lft"]}}, "no condition 'lft'; did you mean 'left'"),
+        ({"over": {"shot": [1]}}, "no column 'shot'; did you mean 'shots'"),
+    ],
+)
+def test_a_claim_speaks_of_what_there_is(toy, settle, change, says):
+    toy.content["claims"][0].update(change)
+    with pytest.raises(ProtocolError, match=f"'right-beats-plain': there is {says}"):
+        settle()
+
+
+def test_a_slope_runs_along_a_factor(toy, settle):
+    toy.content["claims"][1]["along"] = "shts"
+    with pytest.raises(ProtocolError, match="'gain-falls': there is no column 'shts'; did you mean 'shots'"):
+        settle()
+
+
 # Blocks
 
 

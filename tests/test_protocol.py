@@ -53,6 +53,18 @@ def test_a_shipped_protocol_is_read_by_name_or_by_path(tmp_path):
     assert read(str(mine)) == read("caltech-multisource")
 
 
+def test_an_edited_copy_needs_a_name_of_its_own(tmp_path):
+    mine = tmp_path / "mine.toml"
+    shipped = protocol.shipped()["caltech-multisource"].read_text(encoding="utf-8")
+    edited = shipped.replace("shots = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]", "shots = [1, 2, 3]")
+    assert edited != shipped
+    mine.write_text(edited, encoding="utf-8")
+    with pytest.raises(ProtocolError, match="differs from the shipped 'caltech-multisource' but bears its name"):
+        read(str(mine))
+    mine.write_text(edited.replace('= "caltech-multisource"', '= "mine"'), encoding="utf-8")
+    assert read(str(mine)).factors == {"shots": [1, 2, 3]}
+
+
 def test_the_copy_in_a_manifest_is_the_same_protocol(toy):
     for declared in (parse(toy.content, "toy.toml"), read("caltech-multisource")):
         assert parse(msgspec.json.decode(msgspec.json.encode(declared)), "copy") == declared

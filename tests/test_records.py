@@ -359,6 +359,15 @@ def test_the_same_blocks_on_another_processor_leave_the_same_manifest(kept, toy)
     assert (kept.folder / "manifest.json").read_bytes() == first
 
 
+def test_results_of_another_run_are_noticed_before_they_are_replaced(kept, toy):
+    assert kept.replaces(toy.plan()) is None
+    kept.write_manifest(toy.plan(), DATA, [HERE])
+    assert kept.replaces(toy.plan()) is None
+    assert kept.replaces(toy.plan(data="other")) == toy.plan().short_hash
+    (kept.folder / "manifest.json").write_text("{")
+    assert kept.replaces(toy.plan()) is None
+
+
 @pytest.mark.parametrize("key", ["numpy", "processor", "machine", "python"])
 def test_blocks_of_different_environments_are_listed(kept, toy, key):
     assert "mixed" not in manifest_of(kept, toy, [HERE, HERE])

@@ -272,7 +272,7 @@ def test_runs_are_found_by_what_they_are(begun):
         return [one.records.folder.name for one in found]
 
     everything = ["mine-012345-short", "toy-data-short", "toy-data-short--C=4.0"]
-    assert folders() == folders(profile="short") == everything
+    assert folders() == folders(profile="short") == folders(reference="toy") == everything
     assert folders(dataset="toy-data") == everything[1:]
     assert folders(dataset="mine-012345") == folders(dataset="features:/some/where/mine.csv") == everything[:1]
     for keys in ({"dataset": "mine"}, {"profile": "long"}, {"reference": "caltech-multisource"}):

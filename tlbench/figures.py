@@ -61,9 +61,10 @@ def _curves(
     axes = drawn.add_axes((0.08, 0.15, 0.66, 0.73))
     width = 0.34 if summary[figure.x].nunique() > 1 else 0.8
     ends: list[tuple[float, str, str]] = []
+    order = declared.conditions if by == "condition" else names
     for place, name in enumerate(names):
         line = summary[summary[by] == name]
-        colour = PALETTE[place % len(PALETTE)]
+        colour = PALETTE[(order.index(name) if name in order else place) % len(PALETTE)]
         oracle = name in declared.oracles
         x = line[figure.x].to_numpy(dtype=float) + width * (place / max(1, len(names) - 1) - 0.5)
         heavy = name == figure.highlight
@@ -84,7 +85,8 @@ def _curves(
     _dress(drawn, axes, figure)
     axes.yaxis.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    below = f"mean over {summary['units'].max()} {declared.units}; bars: 95 % interval"
+    mean = f"mean over {summary['units'].max()} {declared.units}"
+    below = f"{mean}; bars: 95 % interval of that mean (claims are tested on pairs)"
     drawn.text(0.08, 0.905, _plain(below), fontsize=8.5, color=MUTED)
     return drawn
 
@@ -119,6 +121,7 @@ def _heatmap(figure: protocol.Figure, rows: pd.DataFrame) -> Figure:
     bar_axes = drawn.add_axes(((1.7 + side) / wide, 1.25 / tall, 0.16 / wide, side / tall))
     limit = float(np.nanmax(np.abs(values))) or 1.0
     signed = bool(np.nanmin(values) < 0)
+    axes.set_facecolor("#f1f1f1")  # a cell that cannot be is not a zero
     image = axes.imshow(values, cmap="RdBu" if signed else "Blues", vmin=-limit if signed else 0.0, vmax=limit)
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):

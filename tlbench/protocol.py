@@ -180,7 +180,13 @@ def read(reference: str) -> Protocol:
         raise ProtocolError(f"protocol file {path} cannot be read ({error})") from None
     except tomllib.TOMLDecodeError as error:
         raise ProtocolError(f"protocol file {path} is not TOML: {error}") from None
-    return parse(content, str(path))
+    declared = parse(content, str(path))
+    if reference not in known and declared.name in known and declared != read(declared.name):
+        raise ProtocolError(
+            f"protocol file {path} differs from the shipped '{declared.name}' but bears its name and would overwrite "
+            "its results; give it a name of its own"
+        )
+    return declared
 
 
 def parse(content: object, origin: str) -> Protocol:

@@ -46,7 +46,7 @@ def run_folder(results: Path, experiment: str, dataset: str, profile: str, chang
     """``results/EXPERIMENT/DATASET-PROFILE[--key=value,…]``; a name too long for a folder ends in a hash instead."""
     name = f"{dataset}-{profile}"
     if changed:
-        name += "--" + ",".join(f"{key}={_plain(value)}" for key, value in changed.items())
+        name += "--" + ",".join(f"{key}={in_words(value, '+')}" for key, value in changed.items())
     name = re.sub(r"[^\w.,=+\-]", "_", name)
     if len(name.encode()) > LONGEST_NAME:
         start = name.encode()[: LONGEST_NAME - 9].decode(errors="ignore")
@@ -54,9 +54,10 @@ def run_folder(results: Path, experiment: str, dataset: str, profile: str, chang
     return results / experiment / name
 
 
-def _plain(value: object) -> str:
+def in_words(value: object, between: str = ", ") -> str:
+    """A setting as a person would type it."""
     if isinstance(value, list | tuple):
-        return "+".join(map(_plain, value))
+        return between.join(in_words(item) for item in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -82,6 +83,14 @@ class Records:
         """Remove what earlier runs finished here, so that all of it is done again."""
         for path in [*self._files("blocks"), *self._files("failures")]:
             path.unlink(missing_ok=True)
+
+    def replaces(self, plan: Plan) -> str | None:
+        """The short hash of another run whose results lie here, which this plan's will replace."""
+        try:
+            there = str(self.manifest()["run"])
+        except (RecordsError, KeyError):
+            return None
+        return there if there != plan.short_hash else None
 
     # Blocks
 

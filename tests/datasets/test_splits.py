@@ -135,7 +135,7 @@ def test_parts_are_apart_and_of_the_right_kind(sizes, background, target, seed, 
     target=st.sampled_from(NAMES),
     seed=st.integers(0, 2**40),
     overlap=st.sampled_from(["repaired", "kept"]),
-    common=st.integers(0, 60),
+    common=st.integers(0, 59),
 )
 @settings(max_examples=60)
 def test_parts_are_apart_with_backgrounds_of_their_own(target, seed, overlap, common):

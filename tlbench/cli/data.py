@@ -57,7 +57,12 @@ def data_fetch(name: str, setting: str | None, source: Path | None, quiet: bool,
     if not files:
         terminal.say(f"{name} needs nothing fetched")
     for file in files:
-        path = datasets.adopt(file, folder, source) if source else fetch_file(file, folder, quiet)
+        try:
+            path = datasets.adopt(file, folder, source) if source else fetch_file(file, folder, quiet)
+        except datasets.DataMissingError as error:
+            raise datasets.DataMissingError(
+                f"{error}\n  With the file carried here by hand:  tlbench data fetch {name} --from FILE"
+            ) from None
         if not quiet:
             terminal.say(f"{path} is in place and verified")
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .data import fetch_file
-from .options import FAILED, data_dir, results_dir
+from .options import FAILED, data_dir, leave, results_dir
 
 if TYPE_CHECKING:
     from .. import datasets
@@ -79,6 +79,9 @@ def run(
     prepared.records.prepare()
     if fresh:
         prepared.records.forget()
+    replaced = prepared.records.replaces(prepared.plan)
+    if replaced and not quiet:
+        terminal.say(f"note: the results of run {replaced}, which lie there, will be replaced")
     if not quiet:
         for notice in prepared.pack.notices:
             terminal.say(f"note: {notice}")
@@ -89,6 +92,8 @@ def run(
         outcome = runner.compute_missing(prepared, missing, jobs or _cores(), report)
     for block, path in outcome.failed.values():
         terminal.say(f"failed: {records.describe(block)}: see {terminal.relative(path)}", stderr=True)
+    if outcome.failed and len(outcome.failed) == len(prepared.plan.blocks):
+        leave(f"every block failed; there is nothing to write to {terminal.relative(prepared.records.folder)}", FAILED)
     _publish(prepared, quiet)
     return FAILED if outcome.failed else 0
 

@@ -42,7 +42,10 @@ def _from_archive(path: Path) -> tuple[list[str], list[str], dict[str, Floats]]:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as a .npz archive without pickled objects ({error})") from None
+        raise DataError(
+            f"{path} cannot be read as a .npz archive without pickled objects ({error}); save names as text, "
+            'np.asarray(names, dtype="U")'
+        ) from None
     except Exception as error:  # zipfile and zlib have no common base for a damaged archive
         raise DataError(f"{path} is damaged or not a .npz archive ({error})") from None
     for name in ("identity", "label"):
@@ -107,7 +110,8 @@ def _from_columns(table: pd.DataFrame, path: Path) -> tuple[list[str], list[str]
         try:
             features[kind] = table[columns].replace("", np.nan).to_numpy(dtype=np.float64)
         except (ValueError, TypeError) as error:
-            raise DataError(f"{path}: columns of '{kind}' must hold numbers alone ({error})") from None
+            text = [column for column in columns if table[column].dtype.kind not in "fiub"]
+            raise DataError(f"{path}: column '{(text or columns)[0]}' must hold numbers alone ({error})") from None
     identities, labels = (table[name].fillna("").astype(str).tolist() for name in ("identity", "label"))
     _refuse_empty({"identity": identities, "label": labels}, path)
     return identities, labels, features

@@ -64,6 +64,18 @@ GROUPS = {
 }
 
 
+SAYS = {
+    "none": "no transfer: the target alone (β = 0)",
+    "single-mean": "one source, its weight in [0, 1] learned by leave-one-out; mean over the sources",
+    "single-selected": "the one source that leave-one-out selects",
+    "single-oracle": "the one source that is best on the test set: nobody can know it",
+    "multi-average": "all k sources, each with weight 1/k",
+    "multi-equal": "all k sources, each with weight 1/√k",
+    "multi-weighted": "all sources, weights learned by leave-one-out within ‖β‖₂ ≤ 1",
+    "multi-weighted-l1": "the same within ‖β‖₁ ≤ 1",
+}
+
+
 @dataclass(frozen=True)
 class Task:
     """What all conditions of a target share: draws, kernels, source scores and the factorised target machines.
@@ -250,6 +262,7 @@ STUDY = Study(
     version=1,
     Parameters=Parameters,
     groups=GROUPS,
+    says=SAYS,
     tables={
         "weights": ("target", "source", "split", "shots", "condition", "beta"),
         "sizes": (
