@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,9 @@ def draw(
         return {}
     if figure.kind == "curves" and (rows := rows[rows["metric"] == figure.y]).empty:
         return {}
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # A script that the bundled font lacks is drawn as boxes, the same everywhere; the tables have the names.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()  # a style of the user's own must not change a byte
         mpl.rcParams.update(STYLE)
         drawn = _curves(figure, declared, rows, factors) if figure.kind == "curves" else _heatmap(figure, rows)

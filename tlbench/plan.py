@@ -142,7 +142,7 @@ def resolve(protocol: Protocol, study: Study, profile: str | None, overrides: Ma
     ``overrides`` maps keys to text as typed. Raises ProtocolError for an unknown profile, key or condition (with the
     nearest known one) and for a value of the wrong type or outside its bounds.
     """
-    profile = profile or protocol.default_profile
+    profile = protocol.default_profile if profile is None else profile
     if profile not in protocol.profiles:
         raise ProtocolError(f"{protocol.name} has no profile '{profile}'; {nearest(profile, list(protocol.profiles))}")
     chosen = protocol.profiles[profile]

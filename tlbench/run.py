@@ -59,7 +59,7 @@ def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str], r
     settings = resolve(protocol, studies.find(protocol.study), profile, overrides)
     if reference == protocol.data.default:
         return settings
-    return replace(settings, data={key: settings.changed.get(key) for key in settings.data})
+    return replace(settings, data={key: value if key in overrides else None for key, value in settings.data.items()})
 
 
 def data_options(settings: Settings) -> datasets.Options:

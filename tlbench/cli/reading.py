@@ -34,7 +34,7 @@ def list_() -> None:
     short_help="draw the figures again from what is on disk",
     epilog="""\b
 Examples:
-  tlbench plot                                          everything in results/
+  tlbench plot                                        everything in results/
   tlbench plot caltech-multisource --dataset digits""",
 )
 @click.argument("experiment", required=False)
@@ -56,9 +56,9 @@ def plot(experiment: str | None, dataset: str | None, profile: str | None, resul
     short_help="test every claim on the results there are",
     epilog="""\b
 Examples:
-  tlbench check                                         every experiment in results/
+  tlbench check                                       every experiment in results/
   tlbench check caltech-multisource --dataset digits
-  tlbench check ./mine.toml                             your own claims, on the results of your own protocol""",
+  tlbench check ./mine.toml                           the results of a protocol of your own""",
 )
 @click.argument("experiment", required=False)
 @click.option("--dataset", metavar="NAME", help="Only results on this data set.")

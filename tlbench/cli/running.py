@@ -22,11 +22,11 @@ EMBEDDED_DATA = "digits"
     short_help="compute an experiment; write tables, verdicts and figures",
     epilog="""\b
 Examples:
-  tlbench run caltech-multisource --dataset digits      embedded data, no network, seconds
-  tlbench run caltech-multisource                       the paper's own features, 3 MB fetched
+  tlbench run caltech-multisource --dataset digits    embedded data, no network, seconds
+  tlbench run caltech-multisource                     the paper's own features, 3 MB fetched
   tlbench run caltech-multisource --dataset features:mine.csv --background other
-  tlbench run caltech-multisource --set overlap=kept    one choice changed, filed beside the usual run
-  tlbench run ./mine.toml --profile quick --seeds 5     a protocol of your own""",
+  tlbench run caltech-multisource --set overlap=kept  one choice changed, filed beside
+  tlbench run ./mine.toml --profile quick --seeds 5   a protocol of your own""",
 )
 @click.argument("experiment")
 @click.option("--dataset", metavar="NAME", help="digits, caltech256-features, features:PATH …  [default: the paper's]")
@@ -67,7 +67,7 @@ def run(
 
     declared = protocol.read(experiment)
     overrides = _overrides(sets, {"seeds": seeds, "background": background, "categories": categories})
-    reference = dataset or declared.data.default
+    reference = declared.data.default if dataset is None else dataset
     settings = runner.settle(declared, profile, overrides, reference)
     folder = datasets.data_folder(data_dir)
     if not _fetch_missing(declared.name, reference, runner.data_options(settings), folder, quiet, dry_run):

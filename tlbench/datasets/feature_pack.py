@@ -88,6 +88,8 @@ def build(
         raise DataError(
             f"one label is the background and {len(wanted)} a category; an experiment needs at least two categories"
         )
+    if odd := [name for pair in examples for name in pair if "\0" in name]:
+        raise DataError(f"a name holds a NUL character ({odd[0]!r}); remove it")
     _refuse_bad_numbers(features, [identity for identity, _ in examples])
     order = np.array(sorted(range(len(examples)), key=lambda row: examples[row][0]), dtype=np.intp)
     kept, repeats = _distinct(examples, features, order, what)

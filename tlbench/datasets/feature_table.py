@@ -24,7 +24,11 @@ SUFFIXES = (".npz", ".csv", ".parquet")
 
 def load_feature_table(path: Path, background: str | None, categories: Sequence[str] = ()) -> FeaturePack:
     """Read a table of features; see the module for its layout and ``build`` for what is refused."""
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
         raise DataError(f"{path} is not a file; features:PATH names a {', '.join(SUFFIXES)} file")
     if path.suffix == ".npz":
         identities, labels, features = _from_archive(path)
