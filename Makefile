@@ -7,6 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 run: .venv/kernel        # the main job on the embedded digits: table, verdicts, figure
 	$(BIN)/tlbench run caltech-multisource --dataset digits
+	@echo 'Next: source .venv/bin/activate, then: tlbench list'
 
 test: .venv/all          # every test but the slow ones
 	$(BIN)/python -m pytest -n auto -m "not slow"

@@ -40,7 +40,7 @@ class WholeRun:
 def whole_run(data_dir: Path | None, overrides: Mapping[str, str] | None = None) -> WholeRun:
     """The experiment as shipped, with ``overrides`` as typed after --set, on the released data where they are."""
     folder = data_dir if data_dir is not None and _is_there(data_dir) else None
-    pack = datasets.open_pack(DATASET, Options(SETTING), folder) if folder else synthetic_pack()
+    pack = datasets.open_data(DATASET, Options(SETTING), folder) if folder else synthetic_pack()
     declared = protocol.read(EXPERIMENT)
     study = studies.find(declared.study)
     settings = resolve(declared, study, None, overrides or {})

@@ -19,7 +19,7 @@ def plan():
     declared = protocol.read("caltech-multisource")
     study = studies.find(declared.study)
     settings = resolve(declared, study, None, {})
-    pack = datasets.open_pack("digits", datasets.Options(), Path("unused"))
+    pack = datasets.open_data("digits", datasets.Options(), Path("unused"))
     return make_plan(declared, study, settings, pack, pack.fingerprint), study, pack
 
 

@@ -134,6 +134,8 @@ def select(table: pd.DataFrame, wanted: Selection, factors: Mapping[str, Sequenc
             raise ClaimError(f"there is no column '{column}' in the results")
         cells = table[column]
         if value == "most":
+            if column not in factors:
+                raise ClaimError(f"{column} has no most: it is not a factor of this experiment")
             keep = cells == max(factors[column])
         elif isinstance(value, Mapping):
             keep = cells.between(value.get("from", cells.min()), value.get("to", cells.max()))

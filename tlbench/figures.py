@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,7 +41,13 @@ def draw(
     table = tables.get(figure.table)
     if table is None or (rows := select(table, figure.where, factors)).empty:
         return {}
-    with mpl.rc_context(STYLE):
+    if figure.kind == "curves" and (rows := rows[rows["metric"] == figure.y]).empty:
+        return {}
+    with mpl.rc_context(), warnings.catch_warnings():
+        # A script that the bundled font lacks is drawn as boxes, the same everywhere; the tables have the names.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        mpl.rcdefaults()  # a style of the user's own must not change a byte
+        mpl.rcParams.update(STYLE)
         drawn = _curves(figure, declared, rows, factors) if figure.kind == "curves" else _heatmap(figure, rows)
         drawn.text(0.01, 0.008, _plain(caption), fontsize=7, color=MUTED, va="bottom")
         return {f"{figure.name}.png": _png(drawn), f"{figure.name}.svg": _svg(drawn)}
@@ -50,16 +57,17 @@ def _curves(
     figure: protocol.Figure, declared: protocol.Protocol, rows: pd.DataFrame, factors: Mapping[str, Sequence[Any]]
 ) -> Figure:
     """Mean over units against a factor, one line a condition, 95 % intervals as whiskers beside each other."""
-    summary = summarise(rows[rows["metric"] == figure.y], list(factors))
+    summary = summarise(rows, list(factors))
     by = figure.by or "condition"
     names = list(dict.fromkeys(summary[by]))
     drawn = Figure(figsize=(8.6, 5.2))
     axes = drawn.add_axes((0.08, 0.15, 0.66, 0.73))
     width = 0.34 if summary[figure.x].nunique() > 1 else 0.8
     ends: list[tuple[float, str, str]] = []
+    order = declared.conditions if by == "condition" else names
     for place, name in enumerate(names):
         line = summary[summary[by] == name]
-        colour = PALETTE[place % len(PALETTE)]
+        colour = PALETTE[(order.index(name) if name in order else place) % len(PALETTE)]
         oracle = name in declared.oracles
         x = line[figure.x].to_numpy(dtype=float) + width * (place / max(1, len(names) - 1) - 0.5)
         heavy = name == figure.highlight
@@ -80,7 +88,8 @@ def _curves(
     _dress(drawn, axes, figure)
     axes.yaxis.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    below = f"mean over {summary['units'].max()} {declared.units}; bars: 95 % interval"
+    mean = f"mean over {summary['units'].max()} {declared.units}"
+    below = f"{mean}; bars: 95 % interval of that mean (claims are tested on pairs)"
     drawn.text(0.08, 0.905, _plain(below), fontsize=8.5, color=MUTED)
     return drawn
 
@@ -115,6 +124,7 @@ def _heatmap(figure: protocol.Figure, rows: pd.DataFrame) -> Figure:
     bar_axes = drawn.add_axes(((1.7 + side) / wide, 1.25 / tall, 0.16 / wide, side / tall))
     limit = float(np.nanmax(np.abs(values))) or 1.0
     signed = bool(np.nanmin(values) < 0)
+    axes.set_facecolor("#f1f1f1")  # a cell that cannot be is not a zero
     image = axes.imshow(values, cmap="RdBu" if signed else "Blues", vmin=-limit if signed else 0.0, vmax=limit)
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):

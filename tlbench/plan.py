@@ -27,6 +27,7 @@ class Study:
 
     version: raised when numbers change on purpose. Parameters: a msgspec struct that types every factor and choice.
     groups: condition → name of the group that is computed together; adding a condition runs only its group.
+    says: condition → what it is, in a line.
     tables: further tables it writes, with their columns in order. splits_per_block: splits that one block computes as a
     batch, fixed so that bytes never depend on what happened to be missing.
     units: the units of replication that data offer; raises a data error where examples are too few for the parameters.
@@ -38,6 +39,7 @@ class Study:
     version: int
     Parameters: type[msgspec.Struct]
     groups: Mapping[str, str]
+    says: Mapping[str, str]
     tables: Mapping[str, tuple[str, ...]]
     splits_per_block: int
     units: Callable[[Any, Any], list[str]]
@@ -140,7 +142,7 @@ def resolve(protocol: Protocol, study: Study, profile: str | None, overrides: Ma
     ``overrides`` maps keys to text as typed. Raises ProtocolError for an unknown profile, key or condition (with the
     nearest known one) and for a value of the wrong type or outside its bounds.
     """
-    profile = profile or protocol.default_profile
+    profile = protocol.default_profile if profile is None else profile
     if profile not in protocol.profiles:
         raise ProtocolError(f"{protocol.name} has no profile '{profile}'; {nearest(profile, list(protocol.profiles))}")
     chosen = protocol.profiles[profile]
@@ -149,7 +151,7 @@ def resolve(protocol: Protocol, study: Study, profile: str | None, overrides: Ma
         "seeds": chosen.seeds,
         "conditions": list(protocol.conditions),
         **{key: list(value) if isinstance(value := getattr(protocol.data, key), tuple) else value for key in DATA_KEYS},
-        **factors,
+        **{key: sorted(set(value)) if isinstance(value, list) else value for key, value in factors.items()},
         **{key: choice.value for key, choice in protocol.choices.items()},
     }
     values = dict(usual)
@@ -162,11 +164,12 @@ def resolve(protocol: Protocol, study: Study, profile: str | None, overrides: Ma
     values |= {key: sorted(set(levels)) for key in factors if isinstance(levels := values[key], list)}
     if not values["conditions"]:
         raise ProtocolError(f"{protocol.name} needs at least one condition; known are {', '.join(study.groups)}")
-    if not isinstance(values["seeds"], int) or values["seeds"] < 1:
+    if type(values["seeds"]) is not int or values["seeds"] < 1:
         raise ProtocolError(f"seeds must be a whole number of at least 1, not {overrides.get('seeds')!r}")
     for condition in values["conditions"]:
         if condition not in study.groups:
             raise ProtocolError(f"there is no condition '{condition}'; {nearest(condition, list(study.groups))}")
+    _refuse_unknown_words(protocol, study)
     if unknown := set(chosen.factors) - set(protocol.factors):
         raise ProtocolError(f"profile '{profile}' sets '{min(unknown)}', which is not a factor")
     return Settings(
@@ -178,6 +181,19 @@ def resolve(protocol: Protocol, study: Study, profile: str | None, overrides: Ma
         data={key: values[key] for key in DATA_KEYS},
         changed={key: values[key] for key in usual if values[key] != usual[key]},
     )
+
+
+def _refuse_unknown_words(protocol: Protocol, study: Study) -> None:
+    """Claims may speak of conditions of the study and factors of the protocol alone."""
+    columns = ["condition", "unit", "split", "metric", *protocol.factors]
+    for claim in protocol.claims:
+        for column, value in [*claim.of.items(), *claim.to.items(), *claim.over.items(), (claim.along or "unit", None)]:
+            if column not in columns:
+                raise ProtocolError(f"claim '{claim.id}': there is no column '{column}'; {nearest(column, columns)}")
+            for condition in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
+                if column == "condition" and condition not in study.groups:
+                    known = nearest(str(condition), list(study.groups))
+                    raise ProtocolError(f"claim '{claim.id}': there is no condition '{condition}'; {known}")
 
 
 def _typed(text: str, like: object) -> Any:

@@ -76,6 +76,17 @@ class Figure(_Strict, frozen=True, kw_only=True):
     y_label: str | None = None
     value_label: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a selection that would select nothing it says."""
+        _refuse_unknown_ends(f"figure '{self.name}'", self.where)
+
+
+def _refuse_unknown_ends(owner: str, *selections: Selection) -> None:
+    for selection in selections:
+        for column, value in selection.items():
+            if isinstance(value, dict) and (unknown := set(value) - {"from", "to"}):
+                raise ValueError(f"{owner}: unknown key '{min(unknown)}' for {column}; a range has 'from' and 'to'")
+
 
 class Expectation(_Strict, frozen=True, kw_only=True):
     """A verdict that is expected on one data set, and why."""
@@ -105,6 +116,7 @@ class Claim(_Strict, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse keys that a kind of test lacks or has no use for."""
+        _refuse_unknown_ends(f"claim '{self.id}'", self.of, self.to, self.over)
         uses = {"not_worse": {"margin"}, "slope": {"along", "direction"}}.get(self.test, set())
         for key in ("margin", "along", "direction"):
             if (getattr(self, key) is not None) != (key in uses):
@@ -169,7 +181,13 @@ def read(reference: str) -> Protocol:
         raise ProtocolError(f"protocol file {path} cannot be read ({error})") from None
     except tomllib.TOMLDecodeError as error:
         raise ProtocolError(f"protocol file {path} is not TOML: {error}") from None
-    return parse(content, str(path))
+    declared = parse(content, str(path))
+    if reference not in known and declared.name in known and declared != read(declared.name):
+        raise ProtocolError(
+            f"protocol file {path} differs from the shipped '{declared.name}' but bears its name and would overwrite "
+            "its results; give it a name of its own"
+        )
+    return declared
 
 
 def parse(content: object, origin: str) -> Protocol:
@@ -200,12 +218,23 @@ def _in_words(message: str, shape: type) -> str:
     if not unknown:
         complaint = re.sub("^(Expected|Object|Invalid)", lambda word: word[0].lower(), complaint).replace("`", "'")
         return complaint if place == "the file" else f"{place}: {complaint}"
-    known = [field.name for struct in _structs(shape) for field in msgspec.structs.fields(struct)]
+    known = [field.name for field in msgspec.structs.fields(_struct_at(place, shape))]
     within = "" if place == "the file" else f" in {place}"
     return f"unknown key '{unknown[1]}'{within}; {nearest(unknown[1], known)}"
 
 
-def _structs(shape: type) -> list[type[msgspec.Struct]]:
-    if shape is Protocol:
-        return [Protocol, Data, Choice, Profile, Figure, Claim, Expectation]
-    return [shape] if issubclass(shape, msgspec.Struct) else []
+def _struct_at(place: str, shape: Any) -> type[msgspec.Struct]:
+    """The struct that a path of keys leads to, by its last named part."""
+    parts: dict[str, type[msgspec.Struct]] = {
+        "data": Data,
+        "choices": Choice,
+        "profiles": Profile,
+        "figures": Figure,
+        "claims": Claim,
+    }
+    if shape is not Protocol or place == "the file":
+        struct: type[msgspec.Struct] = shape
+        return struct
+    if ".expects" in place:
+        return Expectation
+    return parts[re.split(r"[.\[]", place)[0]]

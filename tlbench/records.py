@@ -27,6 +27,7 @@ from .plan import Block, Columns, Plan, digest
 
 HIDDEN = ".tlbench"
 LONGEST_NAME = 120
+"""Bytes of a folder's name, well below what file systems allow."""
 
 
 class RecordsError(Exception):
@@ -45,16 +46,18 @@ def run_folder(results: Path, experiment: str, dataset: str, profile: str, chang
     """``results/EXPERIMENT/DATASET-PROFILE[--key=value,…]``; a name too long for a folder ends in a hash instead."""
     name = f"{dataset}-{profile}"
     if changed:
-        name += "--" + ",".join(f"{key}={_plain(value)}" for key, value in changed.items())
+        name += "--" + ",".join(f"{key}={in_words(value, '+')}" for key, value in changed.items())
     name = re.sub(r"[^\w.,=+\-]", "_", name)
-    if len(name) > LONGEST_NAME:
-        name = f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    if len(name.encode()) > LONGEST_NAME:
+        start = name.encode()[: LONGEST_NAME - 9].decode(errors="ignore")
+        name = f"{start}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return results / experiment / name
 
 
-def _plain(value: object) -> str:
+def in_words(value: object, between: str = ", ") -> str:
+    """A setting as a person would type it."""
     if isinstance(value, list | tuple):
-        return "+".join(map(_plain, value))
+        return between.join(in_words(item) for item in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -81,6 +84,14 @@ class Records:
         for path in [*self._files("blocks"), *self._files("failures")]:
             path.unlink(missing_ok=True)
 
+    def replaces(self, plan: Plan) -> str | None:
+        """The short hash of another run whose results lie here, which this plan's will replace."""
+        try:
+            there = str(self.manifest()["run"])
+        except (RecordsError, KeyError):
+            return None
+        return there if there != plan.short_hash else None
+
     # Blocks
 
     def load(self, block: Block) -> BlockRecord | None:
@@ -89,9 +100,8 @@ class Records:
             head, _, body = self._block_path(block).read_bytes().partition(b"\n")
             if hashlib.sha256(body).hexdigest().encode() != head:
                 return None
-            content = msgspec.json.decode(body)
-            return BlockRecord(content["tables"], content["environment"])
-        except (OSError, msgspec.DecodeError, KeyError):
+            return msgspec.json.decode(body, type=BlockRecord)
+        except (OSError, msgspec.DecodeError):
             return None
 
     def exists(self, block: Block) -> bool:
@@ -157,15 +167,22 @@ class Records:
     def write(self, name: str, content: bytes) -> Path:
         """Write a table, figure or manifest unless it already says the same."""
         path = self.folder / name
-        if not (path.exists() and path.read_bytes() == content):
+        if not (path.is_file() and path.read_bytes() == content):
             _write(path, content)
         return path
 
-    def write_manifest(self, plan: Plan, data: Mapping[str, Any], environments: Sequence[Mapping[str, str]]) -> None:
+    def write_manifest(
+        self,
+        plan: Plan,
+        data: Mapping[str, Any],
+        environments: Sequence[Mapping[str, str]],
+        text: Mapping[str, Sequence[str]],
+    ) -> None:
         """What was run, so that the numbers can be had again; no timings.
 
         environments: of all blocks. Where they agree their processor is left out, so that the same run on another
-        machine of the same kind leaves the same file; where they differ, all are listed under ``mixed``.
+        machine of the same kind leaves the same file; where they differ, all are listed under ``mixed``. text: which
+        columns of each table hold names, so that one like 01 is not read as a number.
         """
         settings = plan.settings
         different = list({digest(e): dict(e) for e in environments}.values())
@@ -186,6 +203,7 @@ class Records:
             "blocks": {"planned": len(plan.blocks), "finished": len(environments)},
             "study": {"name": plan.protocol.study, "version": plan.blocks[0].version if plan.blocks else 0},
             "environment": common,
+            "text": dict(text),
             **({"mixed": different} if len(different) > 1 else {}),
             "protocol": plan.protocol,
         }
@@ -196,7 +214,13 @@ class Records:
         """The manifest. Raises RecordsError where there is none or it cannot be read."""
         try:
             content = msgspec.json.decode((self.folder / "manifest.json").read_bytes(), type=dict[str, Any])
-            content["settings"], content["units"], content["data"]["name"]
+            (
+                content["settings"]["factors"],
+                content["units"],
+                content["data"]["name"],
+                content["protocol"],
+                content["text"],
+            )
         except (OSError, msgspec.MsgspecError, KeyError, TypeError) as error:
             raise RecordsError(f"{self.folder} holds no readable manifest.json ({error}); run it again") from None
         return content

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import claims, protocol, tables
-from .records import BlockRecord, Records, RecordsError, finished_runs, load_all
+from .records import BlockRecord, Records, RecordsError, finished_runs, in_words, load_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ class Results:
     @property
     def caption(self) -> str:
         """Which run this is: data set, profile, what was changed, and its short hash."""
-        changed = [f"{key} = {value}" for key, value in self.manifest["changed"].items()]
+        changed = [f"{key} = {in_words(value)}" for key, value in self.manifest["changed"].items()]
         parts = [self.manifest["experiment"], self.dataset, f"profile {self.manifest['profile']}", *changed]
         return " · ".join([*parts, f"run {self.manifest['run']}"])
 
@@ -78,10 +78,11 @@ def publish(
     if not found:
         raise RecordsError(f"no block of {plan.protocol.name} has finished; nothing to write to {records.folder}")
     collected = tables.collect(plan, str(data["name"]), found, list(study_tables))
-    records.write_manifest(plan, data, [record.environment for _, record in found])
     for name, columns in study_tables.items():
         if name in collected:
             collected[name] = collected[name][list(columns)]
+    text = {name: tables.text_columns(table) for name, table in collected.items()}
+    records.write_manifest(plan, data, [record.environment for _, record in found], text)
     for name, table in collected.items():
         records.write(f"{name}.csv", tables.to_csv(table))
     results = reopen(records.folder, plan.protocol)
@@ -99,12 +100,11 @@ def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:
     manifest = records.manifest()
     declared = declared or protocol.parse(manifest["protocol"], str(folder / "manifest.json"))
     found = {}
-    for path in sorted(folder.glob("*.csv")):
-        if path.stem not in ("summary", "claims"):
-            try:
-                found[path.stem] = tables.read_csv(records, path.stem)
-            except (OSError, ValueError) as error:
-                raise RecordsError(f"{path} cannot be read ({error}); run the experiment again") from None
+    for name, text in manifest["text"].items():
+        try:
+            found[name] = tables.read_csv(records, name, text)
+        except (OSError, ValueError) as error:
+            raise RecordsError(f"{folder / name}.csv cannot be read ({error}); run the experiment again") from None
     if "measurements" not in found:
         raise RecordsError(f"{folder} holds no measurements.csv; run the experiment again")
     settings = manifest["settings"]
@@ -129,11 +129,12 @@ def find_runs(results: Path, reference: str | None, dataset: str | None, profile
     A shipped or given protocol is used as it stands now; a run of another one by the copy in its manifest.
     Raises RecordsError where there is none.
     """
-    declared = protocol.read(reference) if reference else None
+    foreign = reference is not None and reference not in protocol.shipped() and (results / reference).is_dir()
+    declared = protocol.read(reference) if reference and not foreign else None
     prefix, colon, path = (dataset or "").partition(":")
     named = f"{prefix}:{Path(path).name}" if colon else dataset
     found = []
-    for folder in finished_runs(results, declared.name if declared else None):
+    for folder in finished_runs(results, declared.name if declared else reference):
         known = declared or _shipped_protocol(folder.parent.name)
         run = reopen(folder, known)
         names = (run.dataset, run.manifest["data"].get("reference"))

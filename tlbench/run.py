@@ -23,7 +23,7 @@ from pathlib import Path
 from . import datasets, studies
 from .plan import Block, Plan, Settings, make_plan, resolve
 from .protocol import Protocol
-from .records import Records, run_folder
+from .records import Records, RecordsError, run_folder
 
 BREAKAGES_BEFORE_ALONE = 2
 
@@ -59,7 +59,7 @@ def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str], r
     settings = resolve(protocol, studies.find(protocol.study), profile, overrides)
     if reference == protocol.data.default:
         return settings
-    return replace(settings, data={key: settings.changed.get(key) for key in settings.data})
+    return replace(settings, data={key: value if key in overrides else None for key, value in settings.data.items()})
 
 
 def data_options(settings: Settings) -> datasets.Options:
@@ -117,7 +117,10 @@ def compute_missing(
 
     report(0, len(missing), 0.0)
     with prepared.records.scratch("pack") as packed:
-        datasets.save_pack(prepared.pack, packed)
+        try:
+            datasets.save_pack(prepared.pack, packed)
+        except OSError as error:
+            raise RecordsError(f"{packed.parent} cannot hold the run's data ({error.strerror or error})") from None
         while left:
             tasks = list(prepared.plan.tasks(left))
             steady = [task for task in tasks if breakages[task[0].task] < BREAKAGES_BEFORE_ALONE]

@@ -96,6 +96,17 @@ def to_csv(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
 
 
-def read_csv(records: Records, name: str) -> pd.DataFrame:
-    """A table that a run left. Raises FileNotFoundError or ValueError."""
-    return pd.read_csv(records.folder / f"{name}.csv", keep_default_na=False, na_values=[""])
+def text_columns(table: pd.DataFrame) -> list[str]:
+    """The columns that hold names."""
+    return [str(column) for column in table.columns if not pd.api.types.is_numeric_dtype(table[column])]
+
+
+def read_csv(records: Records, name: str, text: Sequence[str]) -> pd.DataFrame:
+    """A table that a run left, all but the ``text`` columns as numbers. Raises OSError or ValueError."""
+    table = pd.read_csv(records.folder / f"{name}.csv", dtype=str, keep_default_na=False)
+    if absent := set(text) - set(table.columns):
+        raise ValueError(f"there is no column '{min(absent)}'")
+    for column in table.columns:
+        if column not in text:
+            table[column] = pd.to_numeric(table[column])
+    return table

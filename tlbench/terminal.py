@@ -51,6 +51,7 @@ def summary_table(results: Results, remarks: Sequence[str]) -> None:
     factor = next(iter(results.factors))
     units = summary["units"]
     say(f"\n{results.caption}")
+    say(f"{results.manifest['profile']}: {results.protocol.profiles[results.manifest['profile']].says}")
     metric = results.protocol.metric.replace("_", " ")
     say(f"{metric} in %, mean over {units.max()} {results.protocol.units}, by {factor}\n")
     grid = summary.pivot_table(index="condition", columns=factor, values="mean", sort=False)
@@ -81,6 +82,8 @@ def summary_table(results: Results, remarks: Sequence[str]) -> None:
 
 def verdict_table(results: Results, findings: Sequence[Finding]) -> None:
     """Each claim with its effect, interval, corrected p and verdict."""
+    from .claims import FEWEST_UNITS
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, justify in (("claim", "left"), ("effect", "right"), ("95 % interval", "right"), ("p (Holm)", "right")):
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
@@ -89,12 +92,14 @@ def verdict_table(results: Results, findings: Sequence[Finding]) -> None:
         verdict = finding.verdict
         if finding.reason:
             verdict += f": {finding.reason}"
+        elif finding.verdict == "shown, not tested":
+            verdict += f" ({finding.units} of at least {FEWEST_UNITS} {results.protocol.units} needed for a test)"
         elif finding.detectable == finding.detectable:
             verdict += f" (would have found {finding.detectable:.1f})"
         if not finding.expected(results.dataset):
             verdict += " — not as expected"
         table.add_row(
-            finding.claim.id,
+            finding.claim.id + (f" (margin {finding.claim.margin:g})" if finding.claim.margin else ""),
             _number(finding.effect, "+.1f"),
             f"{_number(finding.low, '+.1f')} … {_number(finding.high, '+.1f')}",
             _number(finding.p_holm, ".2g"),

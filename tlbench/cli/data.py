@@ -26,7 +26,7 @@ def data_list() -> None:
 
     rows = []
     for entry in datasets.CATALOGUE:
-        files = datasets.files_of(entry.name, datasets.Options()) if "PATH" not in entry.name else []
+        files = _all_files(entry)
         size = f"{sum(file.size for file in files) / 1e6:,.1f} MB" if files else "–"
         rows.append((entry.name, size, entry.licence, ", ".join(entry.options) or "–", entry.says))
     terminal.listing(("name", "to fetch", "licence", "options", "what it is"), rows)
@@ -62,7 +62,12 @@ def data_fetch(name: str, setting: str | None, source: Path | None, quiet: bool,
     if not files:
         terminal.say(f"{name} needs nothing fetched")
     for file in files:
-        path = datasets.adopt(file, folder, source) if source else fetch_file(file, folder, quiet)
+        try:
+            path = datasets.adopt(file, folder, source) if source else fetch_file(file, folder, quiet)
+        except datasets.DataMissingError as error:
+            raise datasets.DataMissingError(
+                f"{error}\n  With the file carried here by hand:  tlbench data fetch {name} --from FILE"
+            ) from None
         if not quiet:
             terminal.say(f"{path} is in place and verified")
     if entry.collection:
@@ -76,16 +81,26 @@ def data_fetch(name: str, setting: str | None, source: Path | None, quiet: bool,
     return 0
 
 
+def _all_files(entry: datasets.Entry) -> list[datasets.RemoteFile]:
+    """Everything that a data set can be fetched as, whatever the setting."""
+    from .. import datasets
+
+    if entry.collection:
+        return datasets.needed_files(entry.name, datasets.Options())
+    return list(entry.files.values())
+
+
 def _files_of(name: str, setting: str | None, source: Path | None) -> list[datasets.RemoteFile]:
     """The files of a data set that a fetch is about; of hand-carried ones, those that were carried."""
     from .. import datasets
 
-    files = datasets.files_of(name, datasets.Options(setting=setting))
+    entry, _ = datasets.find(name)
+    files = datasets.needed_files(name, datasets.Options(setting=setting)) if setting else _all_files(entry)
     if source:
         carried = {path.name for path in source.rglob("*")} if source.is_dir() else {source.name}
         files = [file for file in files if Path(file.path).name in carried]
         if not files:
-            names = ", ".join(Path(file.path).name for file in datasets.files_of(name, datasets.Options()))
+            names = ", ".join(Path(file.path).name for file in _all_files(entry))
             raise datasets.DataError(f"{source} is or holds no file of {name}; those are {names or 'none'}")
     return files
 
@@ -102,7 +117,7 @@ def data_check(name: str | None, data_dir: Path | None) -> int:
     states: list[tuple[str, str, str]] = [
         (entry.name, str(folder / file.path), datasets.state(file, folder))
         for entry in entries
-        for file in (datasets.files_of(entry.name, datasets.Options()) if not entry.collection else [])
+        for file in entry.files.values()
     ]
     for entry in entries:
         if entry.collection:

@@ -12,7 +12,7 @@ from .options import FAILED, leave, results_dir
 @click.command("list", short_help="the experiments, data sets and conditions there are")
 def list_() -> None:
     """Show the experiments, their claims, and the data sets there are."""
-    from .. import datasets, protocol, terminal
+    from .. import datasets, protocol, studies, terminal
 
     terminal.say("Experiments\n")
     rows = []
@@ -22,16 +22,19 @@ def list_() -> None:
     terminal.listing(("name", "tests", "profiles", "asks"), rows)
     terminal.say("\nData sets\n")
     terminal.listing(("name", "what it is"), [(entry.name, entry.says) for entry in datasets.CATALOGUE])
-    terminal.say("\nConditions\n")
-    for name in protocol.shipped():
-        terminal.say(f"{name}: {', '.join(protocol.read(name).conditions)}")
+    for name, path in protocol.shipped().items():
+        declared = protocol.read(name)
+        terminal.say(f"\nConditions of {name}\n")
+        says = studies.find(declared.study).says
+        terminal.listing(("name", "what it is"), [(condition, says[condition]) for condition in declared.conditions])
+        terminal.say(f"\nIts protocol, to copy and edit: {path}")
 
 
 @click.command(
     short_help="draw the figures again from what is on disk",
     epilog="""\b
 Examples:
-  tlbench plot                                          everything in results/
+  tlbench plot                                        everything in results/
   tlbench plot caltech-multisource --dataset digits""",
 )
 @click.argument("experiment", required=False)
@@ -53,9 +56,9 @@ def plot(experiment: str | None, dataset: str | None, profile: str | None, resul
     short_help="test every claim on the results there are",
     epilog="""\b
 Examples:
-  tlbench check                                         every experiment in results/
+  tlbench check                                       every experiment in results/
   tlbench check caltech-multisource --dataset digits
-  tlbench check ./mine.toml                             your own claims, on the results of your own protocol""",
+  tlbench check ./mine.toml                           the results of a protocol of your own""",
 )
 @click.argument("experiment", required=False)
 @click.option("--dataset", metavar="NAME", help="Only results on this data set.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .data import fetch_file
-from .options import FAILED, data_dir, results_dir
+from .options import FAILED, data_dir, leave, results_dir
 
 if TYPE_CHECKING:
     from .. import datasets, opening
@@ -24,12 +24,12 @@ EMBEDDED_DATA = "digits"
     short_help="compute an experiment; write tables, verdicts and figures",
     epilog="""\b
 Examples:
-  tlbench run caltech-multisource --dataset digits      embedded data, no network, seconds
-  tlbench run caltech-multisource                       the paper's own features, 3 MB fetched
+  tlbench run caltech-multisource --dataset digits    embedded data, no network, seconds
+  tlbench run caltech-multisource                     the paper's own features, 3 MB fetched
   tlbench run caltech-multisource --dataset features:mine.csv --background other
-  tlbench run caltech-multisource --dataset folder:photos --background other --features phog,pixels
-  tlbench run caltech-multisource --set overlap=kept    one choice changed, filed beside the usual run
-  tlbench run ./mine.toml --profile quick --seeds 5     a protocol of your own""",
+  tlbench run caltech-multisource --dataset folder:photos --background other
+  tlbench run caltech-multisource --set overlap=kept  one choice changed, filed beside
+  tlbench run ./mine.toml --profile quick --seeds 5   a protocol of your own""",
 )
 @click.argument("experiment")
 @click.option("--dataset", metavar="NAME", help="digits, caltech256-features, features:PATH …  [default: the paper's]")
@@ -76,7 +76,7 @@ def run(
     overrides = _overrides(
         sets, {"seeds": seeds, "background": background, "categories": categories, "features": features}
     )
-    reference = dataset or declared.data.default
+    reference = declared.data.default if dataset is None else dataset
     settings = runner.settle(declared, profile, overrides, reference)
     folder = datasets.data_folder(data_dir)
     if not _fetch_missing(declared.name, reference, runner.data_options(settings), folder, quiet, dry_run):
@@ -91,6 +91,9 @@ def run(
     prepared.records.prepare()
     if fresh:
         prepared.records.forget()
+    replaced = prepared.records.replaces(prepared.plan)
+    if replaced and not quiet:
+        terminal.say(f"note: the results of run {replaced}, which lie there, will be replaced")
     if not quiet:
         for notice in prepared.pack.notices:
             terminal.say(f"note: {notice}")
@@ -101,6 +104,8 @@ def run(
         outcome = runner.compute_missing(prepared, missing, jobs, report)
     for block, path in outcome.failed.values():
         terminal.say(f"failed: {records.describe(block)}: see {terminal.relative(path)}", stderr=True)
+    if outcome.failed and len(outcome.failed) == len(prepared.plan.blocks):
+        leave(f"every block failed; there is nothing to write to {terminal.relative(prepared.records.folder)}", FAILED)
     _publish(prepared, quiet)
     return FAILED if outcome.failed else 0
 

@@ -1,7 +1,7 @@
 """Data sets: where they come from, what they hold, and which picture is drawn for what."""
 
 from .caltech_pictures import ensure_tree, find_tree
-from .catalogue import CATALOGUE, Entry, Options, files_of, find, open_data, public_name, short_name, to_fetch
+from .catalogue import CATALOGUE, Entry, Options, find, needed_files, open_data, public_name, short_name, to_fetch
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack, build
 from .fetching import adopt, fetch
@@ -27,11 +27,11 @@ __all__ = [
     "draw_task",
     "ensure_tree",
     "fetch",
-    "files_of",
     "find",
     "find_tree",
     "generator",
     "load_pack",
+    "needed_files",
     "open_data",
     "public_name",
     "save_pack",

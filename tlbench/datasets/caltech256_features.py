@@ -30,7 +30,7 @@ SETTINGS = {
     "unrelated": _file("6class_unrel", 1941898, "47f97c0b411085d901cbdcb1f54be9f02c3c3045048a8ea7458f0b940c558945"),
 }
 POSITIVES = 80
-"""Rows before this one of each category are the category, the others background."""
+"""Rows before this one of each category are the category, those after it background."""
 
 
 def load_caltech256_features(path: Path) -> FeaturePack:
@@ -41,8 +41,12 @@ def load_caltech256_features(path: Path) -> FeaturePack:
         content = loadmat(path)
         names = [str(name[0]) for name in content["names"].ravel()]
         kinds = [str(kind[0]) for kind in content["feat"].ravel()]
-        cells = content["p"]
-    except (KeyError, ValueError, NotImplementedError, IndexError) as error:
+        cells = [[np.asarray(kind, dtype="<f8") for kind in row] for row in content["p"]]
+        for row in cells:
+            (examples,) = {len(kind) for kind in row}
+            if len(cells) != len(names) or len(row) != len(kinds) or examples <= POSITIVES:
+                raise ValueError(f"it must hold more than {POSITIVES} rows of {len(kinds)} kinds a category")
+    except Exception as error:  # the reader has no common base for what a damaged file makes it raise
         raise DataError(f"{path} is not a feature file as released with CVPR 2014 ({error})") from None
 
     values_of: dict[str, list[Floats]] = {}
@@ -51,7 +55,7 @@ def load_caltech256_features(path: Path) -> FeaturePack:
         category = name.partition(".")[2].removesuffix("-101")
         members[category] = []
         for example in range(len(cell[0])):
-            values = [np.ascontiguousarray(kind[example], dtype="<f8") for kind in cell]
+            values = [np.ascontiguousarray(kind[example]) for kind in cell]
             identity = hashlib.sha256(b"".join(value.tobytes() for value in values)).hexdigest()[:16]
             values_of[identity] = values
             members[category].append(identity)

@@ -167,14 +167,12 @@ def find(reference: str) -> tuple[Entry, Path | None]:
     raise DataError(f"there is no data set '{reference}'; {_nearest(reference, names)}")
 
 
-def files_of(reference: str, options: Options) -> list[RemoteFile]:
+def needed_files(reference: str, options: Options) -> list[RemoteFile]:
     """What this choice of data is fetched as."""
     entry, _ = find(reference)
     if entry.collection:
         return [COLLECTIONS[entry.collection].archive]
-    if "setting" in entry.options and options.setting is not None:
-        return [entry.files[_of_setting(options, entry.files)]]
-    return list(entry.files.values())
+    return [entry.files[_of_setting(options, entry.files)]] if entry.files else []
 
 
 def to_fetch(reference: str, options: Options, folder: Path) -> list[RemoteFile]:
@@ -182,9 +180,7 @@ def to_fetch(reference: str, options: Options, folder: Path) -> list[RemoteFile]
     entry, _ = find(reference)
     if entry.collection and find_tree(entry.collection, folder):
         return []
-    if entry.files and options.setting is None:
-        options = Options(setting="mixed")
-    return [file for file in files_of(reference, options) if state(file, folder) != "present"]
+    return [file for file in needed_files(reference, options) if state(file, folder) != "present"]
 
 
 def open_data(

@@ -81,13 +81,15 @@ def build(
     for name in [background, *categories]:
         if name not in labels:
             raise DataError(f"there is no label '{name}'; there are {_names(labels)}")
-    wanted = list(categories) or sorted(label for label in labels if label != background)
+    wanted = list(dict.fromkeys(categories)) or sorted(label for label in labels if label != background)
     if background in wanted:
         raise DataError(f"'{background}' is the background and cannot be a category as well")
     if len(wanted) < 2:
         raise DataError(
             f"one label is the background and {len(wanted)} a category; an experiment needs at least two categories"
         )
+    if odd := [name for pair in examples for name in pair if "\0" in name]:
+        raise DataError(f"a name holds a NUL character ({odd[0]!r}); remove it")
     _refuse_bad_numbers(features, [identity for identity, _ in examples])
     order = np.array(sorted(range(len(examples)), key=lambda row: examples[row][0]), dtype=np.intp)
     kept, repeats = _distinct(examples, features, order, what)

@@ -7,7 +7,7 @@ that kind of feature; the others form the kind ``features``. ``.npz``: arrays ``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,11 @@ SUFFIXES = (".npz", ".csv", ".parquet")
 
 def load_feature_table(path: Path, background: str | None, categories: Sequence[str] = ()) -> FeaturePack:
     """Read a table of features; see the module for its layout and ``build`` for what is refused."""
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
         raise DataError(f"{path} is not a file; features:PATH names a {', '.join(SUFFIXES)} file")
     if path.suffix == ".npz":
         identities, labels, features = _from_archive(path)
@@ -42,13 +46,16 @@ def _from_archive(path: Path) -> tuple[list[str], list[str], dict[str, Floats]]:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as a .npz archive without pickled objects ({error})") from None
+        raise DataError(
+            f"{path} cannot be read as a .npz archive without pickled objects ({error}); save names as text, "
+            'np.asarray(names, dtype="U")'
+        ) from None
     except Exception as error:  # zipfile and zlib have no common base for a damaged archive
         raise DataError(f"{path} is damaged or not a .npz archive ({error})") from None
     for name in ("identity", "label"):
         if name not in arrays or arrays[name].ndim != 1:
             raise DataError(f"{path} needs a one-dimensional array '{name}'; it holds {', '.join(sorted(arrays))}")
-    identities, labels = arrays.pop("identity").astype(str), arrays.pop("label").astype(str)
+    identities, labels = _text(arrays.pop("identity"), path), _text(arrays.pop("label"), path)
     if not arrays or len(labels) != len(identities):
         raise DataError(f"{path} needs as many labels as identities and at least one (n, d) array of features")
     for kind, values in arrays.items():
@@ -57,7 +64,21 @@ def _from_archive(path: Path) -> tuple[list[str], list[str], dict[str, Floats]]:
                 f"array '{kind}' of {path} has shape {values.shape} and type {values.dtype}; it must hold numbers, "
                 f"one row for each of the {len(identities)} identities"
             )
-    return list(identities), list(labels), {kind: values.astype(np.float64) for kind, values in arrays.items()}
+    _refuse_empty({"identity": identities, "label": labels}, path)
+    return identities, labels, {kind: values.astype(np.float64) for kind, values in arrays.items()}
+
+
+def _text(values: np.ndarray, path: Path) -> list[str]:
+    try:
+        return [value.decode() if isinstance(value, bytes) else str(value) for value in values.tolist()]
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: identities and labels must be text in UTF-8") from None
+
+
+def _refuse_empty(named: Mapping[str, Sequence[str]], path: Path) -> None:
+    for name, values in named.items():
+        if any(not value for value in values):
+            raise DataError(f"{path} has rows without {name}")
 
 
 def _read_columns(path: Path) -> pd.DataFrame:
@@ -93,8 +114,8 @@ def _from_columns(table: pd.DataFrame, path: Path) -> tuple[list[str], list[str]
         try:
             features[kind] = table[columns].replace("", np.nan).to_numpy(dtype=np.float64)
         except (ValueError, TypeError) as error:
-            raise DataError(f"{path}: columns of '{kind}' must hold numbers alone ({error})") from None
-    for name in ("identity", "label"):
-        if table[name].isna().any() or (table[name].astype(str) == "").any():
-            raise DataError(f"{path} has rows without {name}")
-    return list(table["identity"].astype(str)), list(table["label"].astype(str)), features
+            text = [column for column in columns if table[column].dtype.kind not in "fiub"]
+            raise DataError(f"{path}: column '{(text or columns)[0]}' must hold numbers alone ({error})") from None
+    identities, labels = (table[name].fillna("").astype(str).tolist() for name in ("identity", "label"))
+    _refuse_empty({"identity": identities, "label": labels}, path)
+    return identities, labels, features

@@ -164,7 +164,10 @@ class TransferLSSVC(BalancedLSSVC):
     Parameters
     ----------
     sources : fitted binary classifiers with a ``decision_function``; any will do. They receive X as it is passed to
-        this estimator, and are neither refitted nor, when this estimator is cloned, cloned.
+        this estimator, and are neither refitted nor, when this estimator is cloned, cloned. Their scores speak for
+        the second of their sorted labels; where one label is shared with the target (a background, say) and stands
+        first for the one and second for the other, they are turned round. Sources without ``classes_`` or with other
+        labels altogether are taken as they are.
     C, kernel, gamma : as in ``BalancedLSSVC``.
     weighting : how much to lean on each of the k sources.
         "learned" minimises the hinge of the leave-one-out margins within the unit ball;
@@ -245,10 +248,18 @@ class TransferLSSVC(BalancedLSSVC):
             values = np.asarray(source.decision_function(X), dtype=np.float64)
             if values.shape not in ((count,), (count, 1)):
                 raise ValueError(f"source {index} must give one score an example; its scores have shape {values.shape}")
-            scores[:, index] = values.reshape(count)
+            scores[:, index] = self._polarity(source) * values.reshape(count)
         if not np.isfinite(scores).all():
             raise ValueError("the scores of the sources must be finite")
         return scores
+
+    def _polarity(self, source: Source) -> float:
+        """−1 where the label that a source shares with the target is second for the one and first for the other."""
+        theirs = list(getattr(source, "classes_", ()))
+        shared = [label for label in self.classes_.tolist() if label in theirs]
+        if len(theirs) != 2 or len(shared) != 1:
+            return 1.0
+        return 1.0 if theirs.index(shared[0]) == self.classes_.tolist().index(shared[0]) else -1.0
 
     def _weigh(self, machine: Factorisation, labels: Floats, balance: Floats, scores: Floats) -> Floats:
         count = scores.shape[1]

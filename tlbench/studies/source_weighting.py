@@ -7,7 +7,7 @@ splits as one stack.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Annotated, Any, Literal
@@ -64,6 +64,18 @@ GROUPS = {
 }
 
 
+SAYS = {
+    "none": "no transfer: the target alone (β = 0)",
+    "single-mean": "one source, its weight in [0, 1] learned by leave-one-out; mean over the sources",
+    "single-selected": "the one source that leave-one-out selects",
+    "single-oracle": "the one source that is best on the test set: nobody can know it",
+    "multi-average": "all k sources, each with weight 1/k",
+    "multi-equal": "all k sources, each with weight 1/√k",
+    "multi-weighted": "all sources, weights learned by leave-one-out within ‖β‖₂ ≤ 1",
+    "multi-weighted-l1": "the same within ‖β‖₁ ≤ 1",
+}
+
+
 @dataclass(frozen=True)
 class Task:
     """What all conditions of a target share: draws, kernels, source scores and the factorised target machines.
@@ -114,13 +126,13 @@ def prepare(pack: FeaturePack, block: Block) -> Task:
     rows = draw_task(pack, block.unit, parameters.amounts, parameters.overlap, parameters.seed, block.splits)
     source_training = np.unique(np.concatenate([np.r_[s.positives, s.negatives] for s in rows.sources.values()]))
     kernel = MeanRBFKernel.fit(pack.take(source_training))
-    used_rows = np.unique(np.concatenate([rows.train.ravel(), rows.test.ravel()]))
-    used = pack.take(used_rows)
-    scores = _source_scores(pack, kernel, rows, used, parameters.C)
-
-    train_at, test_at = np.searchsorted(used_rows, rows.train), np.searchsorted(used_rows, rows.test)
-    own_kernel = kernel(used, used)
-    train_kernel = own_kernel[train_at[:, :, None], train_at[:, None, :]]
+    # Training and test examples are never in one product: not even rounding carries the one to the other.
+    train_rows, test_rows = np.unique(rows.train), np.unique(rows.test)
+    training, testing = pack.take(train_rows), pack.take(test_rows)
+    train_scores, test_scores = _source_scores(pack, kernel, rows, [training, testing], parameters.C)
+    train_at, test_at = np.searchsorted(train_rows, rows.train), np.searchsorted(test_rows, rows.test)
+    train_kernel = kernel(training, training)[train_at[:, :, None], train_at[:, None, :]]
+    test_kernel = kernel(testing, training)[test_at[:, :, None], train_at[:, None, :]]
     shots = np.array(parameters.shots)
     place = np.arange(rows.train.shape[1])
     in_task = np.broadcast_to(place < parameters.negatives + shots[:, None], (len(rows.train), len(shots), len(place)))
@@ -132,18 +144,18 @@ def prepare(pack: FeaturePack, block: Block) -> Task:
         sources=list(rows.sources),
         shots=parameters.shots,
         labels=labels,
-        scores=scores[train_at][:, None] * in_task[..., None],
+        scores=train_scores[train_at][:, None] * in_task[..., None],
         balance=balance,
         machines=factorise(stacked, balance, parameters.C, in_task),
-        test_kernel=own_kernel[test_at[:, :, None], train_at[:, None, :]][:, None],
-        test_scores=scores[test_at][:, None],
+        test_kernel=test_kernel[:, None],
+        test_scores=test_scores[test_at][:, None],
     )
 
 
 def _source_scores(
-    pack: FeaturePack, kernel: MeanRBFKernel, rows: TaskRows, used: dict[str, Floats], C: float
-) -> Floats:
-    """Decision values of every source on the target's examples, shape (examples, k).
+    pack: FeaturePack, kernel: MeanRBFKernel, rows: TaskRows, wanted: Sequence[dict[str, Floats]], C: float
+) -> list[Floats]:
+    """Decision values of every source on each of the wanted sets of examples, shape (examples, k).
 
     Sources share background pictures, so the kernel between target and sources is computed once for each distinct one.
     """
@@ -156,10 +168,12 @@ def _source_scores(
         labels = np.r_[np.ones(len(source.positives)), -np.ones(len(source.negatives))]
         alpha, biases[index] = train(kernel(examples, examples), labels, C)
         duals[np.searchsorted(distinct, training), index] = alpha
-    scores = np.tile(biases, (len(next(iter(used.values()))), 1))
+    scores = [np.tile(biases, (len(next(iter(examples.values()))), 1)) for examples in wanted]
     for start in range(0, len(distinct), CHUNK):
         chunk = slice(start, start + CHUNK)
-        scores += kernel(used, pack.take(distinct[chunk])) @ duals[chunk]
+        sources = pack.take(distinct[chunk])
+        for values, examples in zip(scores, wanted, strict=True):
+            values += kernel(examples, sources) @ duals[chunk]
     return scores
 
 
@@ -248,6 +262,7 @@ STUDY = Study(
     version=1,
     Parameters=Parameters,
     groups=GROUPS,
+    says=SAYS,
     tables={
         "weights": ("target", "source", "split", "shots", "condition", "beta"),
         "sizes": (

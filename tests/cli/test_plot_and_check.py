@@ -1,0 +1,195 @@
+"""`plot` and `check` on what is on disk, with the shipped protocol and a user's own."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+TURNED = {
+    'of     = { condition = "multi-weighted" }\nto     = { condition = "none" }\nover   = { shots = [1, 2, 3] }': (
+        'of     = { condition = "none" }\nto     = { condition = "multi-weighted" }\nover   = { shots = [1, 2, 3] }'
+    )
+}
+NAMED = {'name            = "caltech-multisource"': 'name            = "turned"'}
+SHORT = ("--dataset", "digits", "--profile", "smoke")
+
+
+def test_check_is_content_with_a_good_run(finished):
+    place, done = finished
+    checked = place.succeed("check")
+    assert "All as expected." in checked.out
+    claims = pd.read_csv(place.run_folder / "claims.csv")
+    for claim in claims.itertuples():
+        assert re.search(rf"^{claim.claim} .*{claim.verdict}", checked.out, re.M)
+        assert f"{claim.effect:+.1f}" in checked.out
+    printed = [line for line in done.out.splitlines() if line.startswith("weighted-beats-none")]
+    assert printed[0] in checked.out.splitlines()
+    assert "reproduced" in printed[0]
+
+
+def test_check_writes_nothing(done):
+    before = done.touched()
+    for arguments in (("check",), ("check", "caltech-multisource", *SHORT)):
+        done.succeed(*arguments)
+    assert done.touched() == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [("check",), ("check", "caltech-multisource"), ("check", "--dataset", "digits")], ids=" ".join
+)
+def test_check_without_results_fails(place, arguments):
+    done = place.tlbench(*arguments)
+    assert done.status == 1
+    assert "no results" in done.err + done.out
+    assert "tlbench run" in done.err + done.out
+    assert "Traceback" not in done.err
+    assert place.everything() == []
+
+
+def test_check_of_another_data_set_fails(done):
+    for more in (("--dataset", "caltech256-features"), ("--profile", "paper")):
+        checked = done.tlbench("check", "caltech-multisource", *more)
+        assert checked.status == 1
+        assert "no results" in checked.err
+
+
+def test_check_sees_missing_rows(done):
+    path = done.run_folder / "measurements.csv"
+    measured = pd.read_csv(path)
+    measured.drop(index=range(10, 15)).to_csv(path, index=False)
+    checked = done.tlbench("check")
+    assert checked.status == 1
+    assert "INCOMPLETE: 5 planned measurements are missing" in checked.out
+    assert "Not all is as expected." in checked.out
+
+
+def test_check_sees_a_condition_gone(done):
+    path = done.run_folder / "measurements.csv"
+    measured = pd.read_csv(path)
+    measured[measured["condition"] != "multi-equal"].to_csv(path, index=False)
+    checked = done.tlbench("check")
+    assert checked.status == 1
+    assert "weighted-beats-equal" in checked.out.split("NOT AS EXPECTED")[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("manifest.json", b"{"),
+        ("manifest.json", b"[]"),
+        ("measurements.csv", b""),
+        ("measurements.csv", b"a,b\n1,2\n"),
+        ("measurements.csv", None),
+        ("weights.csv", b"\xff\xfe\x00"),
+    ],
+)
+def test_check_of_damaged_results_fails_in_one_sentence(done, name, content):
+    path = done.run_folder / name
+    path.unlink() if content is None else path.write_bytes(content)
+    checked = done.tlbench("check")
+    assert checked.status == 1
+    assert "Traceback" not in checked.err
+    assert name in checked.err
+    done.succeed(*done.digits, "--quiet")  # and a further run mends it
+    assert done.tlbench("check").status == 0
+
+
+def test_check_judges_by_the_numbers_on_disk(done):
+    """Not by what claims.csv says, and for the shipped protocol by the claims as they stand now."""
+    path = done.run_folder / "measurements.csv"
+    measured = pd.read_csv(path)
+    measured.loc[measured["condition"] == "multi-weighted", "value"] -= 40
+    measured.to_csv(path, index=False)
+    checked = done.tlbench("check", "caltech-multisource")
+    assert checked.status == 1
+    assert "contradicted" in checked.out
+    assert "weighted-beats-none" in checked.out.split("NOT AS EXPECTED")[1]
+
+
+def test_a_protocol_of_ones_own_contradicted_then_expected(place):
+    """A claim turned around is contradicted; run does not mind, check does, until the file gives a reason."""
+    mine = place.protocol(replace=NAMED | TURNED)
+    ran = place.succeed("run", f"./{mine.name}", *SHORT)
+    assert place.run_folder == place.folder / "results/turned/digits-smoke"
+    assert re.search(r"^weighted-beats-none .*contradicted", ran.out, re.M)
+    for reference in ((f"./{mine.name}",), (mine,), ()):
+        checked = place.tlbench("check", *reference)
+        assert checked.status == 1
+        assert re.search("NOT AS EXPECTED: weighted-beats-none$", checked.out, re.M)
+    expecting = {
+        'id     = "weighted-beats-none"': 'id     = "weighted-beats-none"\n'
+        'expects = { digits = { verdict = "contradicted", why = "the claim is turned around" } }'
+    }
+    place.protocol(replace=NAMED | TURNED | expecting)
+    assert place.tlbench("check", mine.name).status == 0
+    place.protocol(replace=NAMED | expecting)  # turned back, it is reproduced, which is not what is expected
+    checked = place.tlbench("check", mine.name)
+    assert checked.status == 1
+    assert "weighted-beats-none" in checked.out.split("NOT AS EXPECTED")[1]
+
+
+def test_new_claims_need_no_new_computing(birds_done):
+    """Claims and figures are no part of a block: with the same name they are judged on what is there."""
+    birds_done.protocol(replace=TURNED)
+    blocks = birds_done.touched(birds_done.blocks)
+    done = birds_done.succeed("run", "./mine.toml", *birds_done.birds[2:])
+    assert birds_done.touched(birds_done.blocks) == blocks
+    assert "of 40" not in done.err
+    claims = pd.read_csv(birds_done.run_folder / "claims.csv").set_index("claim")
+    assert claims.loc["weighted-beats-none", "effect"] < 0
+
+
+def test_plot_draws_the_same_bytes_again(done, reference):
+    figures = sorted(path for path in done.run_folder.iterdir() if path.suffix in (".png", ".svg"))
+    assert len(figures) == 4
+    for path in figures:
+        path.unlink()
+    drawn = done.succeed("plot", "caltech-multisource", "--dataset", "digits", PYTHONHASHSEED="7")
+    assert done.published() == reference
+    for path in figures:
+        assert str(path.relative_to(done.folder)) in drawn.out
+    before = done.touched()
+    done.succeed("plot")
+    assert done.touched() == before
+
+
+def test_plot_draws_what_the_tables_say(done, reference):
+    path = done.run_folder / "measurements.csv"
+    measured = pd.read_csv(path)
+    measured.loc[measured["condition"] == "none", "value"] /= 2
+    measured.to_csv(path, index=False)
+    done.succeed("plot")
+    changed = {name for name, content in done.published().items() if content != reference[name]}
+    assert changed == {"measurements.csv", "curves.png", "curves.svg"}
+
+
+def test_plot_with_a_protocol_of_ones_own(birds_done, birds_reference):
+    birds_done.protocol(replace={"Several sources, weighted, against one, an equal mix and none": "My own title"})
+    birds_done.succeed("plot", "./mine.toml")
+    assert "My own title" in (birds_done.run_folder / "curves.svg").read_text(encoding="utf-8")
+    changed = {name for name, content in birds_done.published().items() if content != birds_reference[name]}
+    assert changed == {"curves.png", "curves.svg"}
+
+
+def test_list_and_check_go_by_what_is_there(birds_done, done):
+    """Two runs in one results folder: check takes both, or the one that is asked for."""
+    checked = birds_done.tlbench("check")
+    assert checked.out.count("Claims, over") == 2
+    one = birds_done.tlbench("check", "--dataset", "features:birds.csv")
+    assert one.out.count("Claims, over") == 1
+    assert "over 4 target categories" in one.out
+
+
+def test_a_run_kept_by_its_manifest_alone_can_be_judged(place):
+    """Committed results have no hidden blocks; a protocol that is gone is taken from the manifest."""
+    mine = place.protocol(replace=NAMED)
+    place.succeed("run", mine.name, *SHORT, "--seeds", "1", "--quiet")
+    mine.unlink()
+    for path in place.blocks:
+        path.unlink()
+    checked = place.succeed("check")
+    assert checked.out.count("reproduced") >= 1
+    manifest = json.loads((place.run_folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["experiment"] == "turned"
+    place.succeed("plot")

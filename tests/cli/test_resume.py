@@ -1,0 +1,236 @@
+"""Whatever interrupts a run: the same bytes in the end, nothing done twice, nothing left over."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+SLOW = "0.05"  # seconds more a block, so that a run lasts long enough to be interrupted
+
+
+def assert_goes_on(birds, birds_reference, *more):
+    """The same command again gives the birds_reference, keeps what was finished and leaves nothing over."""
+    birds.assert_no_processes()
+    kept = birds.touched(birds.blocks)
+    done = birds.succeed(*birds.birds, *more)
+    assert birds.published() == birds_reference
+    after = birds.touched(birds.blocks)
+    assert len(after) == 40
+    assert {path: after[path] for path in kept} == kept
+    birds.assert_nothing_left_over()
+    return done
+
+
+@pytest.mark.parametrize(("jobs", "seed"), [("1", "0"), ("3", "4711")])
+def test_any_number_of_processes_and_any_hash_seed_give_the_same_bytes(birds, birds_reference, jobs, seed):
+    birds.succeed(*birds.birds, "--jobs", jobs, "--quiet", PYTHONHASHSEED=seed)
+    assert birds.published() == birds_reference
+    birds.assert_nothing_left_over()
+
+
+def test_threads_language_and_time_zone_change_no_byte(place, reference):
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "4")
+    place.succeed(*place.digits, "--jobs", "1", "--quiet", **threads, LC_ALL="C", TZ="Asia/Tokyo")
+    assert place.published() == reference
+
+
+def test_killed_at_several_moments(birds, birds_reference, faults):
+    """Every process at once, as a power cut does; four times over before it may finish."""
+    moments = random.Random(3)
+    for _ in range(4):
+        process = birds.start(*birds.birds, "--jobs", "2", PYTHONPATH=faults, SLOW=SLOW)
+        time.sleep(moments.uniform(0.3, 2.5))
+        birds.kill(process)
+    assert_goes_on(birds, birds_reference, "--jobs", "1")
+
+
+BLOCK = r"[0-9a-f]{40}\.json"
+
+
+@pytest.mark.parametrize(
+    "file", [BLOCK, "measurements.csv", "manifest.json", "claims.csv", "curves.png", r"weights\.svg"]
+)
+def test_killed_at_the_moment_a_file_is_put_in_place(birds, birds_reference, faults, file):
+    process = birds.start(*birds.birds, "--jobs", "2", PYTHONPATH=faults, KILL_BEFORE=file)
+    killed = birds.finish(process)
+    assert killed.status == -signal.SIGKILL
+    assert len(birds.blocks) == (0 if file == BLOCK else 40)
+    assert list(birds.folder.rglob(".*.tmp"))  # the half-written file is there, and goes with the next run
+    birds.wait_until_reaped(process)
+    assert_goes_on(birds, birds_reference)
+
+
+def test_damaged_tables_and_figures_are_written_again(birds_done, birds_reference):
+    for name in ("summary.csv", "measurements.csv", "curves.svg", "manifest.json"):
+        (birds_done.run_folder / name).write_bytes(b"half of something el")
+    (birds_done.run_folder / "claims.csv").unlink()
+    birds_done.succeed(*birds_done.birds, "--quiet")
+    assert birds_done.published() == birds_reference
+
+
+def test_when_only_the_parent_is_killed_its_processes_end_too(birds, birds_reference, faults):
+    process = birds.start(*birds.birds, "--jobs", "2", PYTHONPATH=faults, SLOW=SLOW)
+    birds.wait_for_blocks(process, 3)
+    os.kill(process.pid, signal.SIGKILL)
+    birds.finish(process)
+    birds.assert_no_processes()
+    assert 3 <= len(birds.blocks) < 40
+    assert_goes_on(birds, birds_reference)
+
+
+@pytest.mark.parametrize("to", ["everyone", "the parent"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_says_so_and_goes_on(birds, birds_reference, faults, number, to):
+    process = birds.start(*birds.birds, "--jobs", "2", PYTHONPATH=faults, SLOW=SLOW)
+    birds.wait_for_blocks(process, 7)
+    if to == "everyone":  # as Ctrl-C in a terminal does
+        birds.kill(process, number)
+    else:
+        os.kill(process.pid, number)
+    interrupted = birds.finish(process)
+    assert interrupted.status == 130
+    assert interrupted.err.splitlines()[-1].startswith("tlbench: interrupted")
+    assert "the same command goes on" in interrupted.err
+    assert "Traceback" not in interrupted.err
+    left = 40 - len(birds.blocks)
+    assert 0 < left <= 33
+    birds.assert_nothing_left_over()
+    again = assert_goes_on(birds, birds_reference)
+    assert f"of {left} blocks" in again.err
+
+
+@pytest.mark.parametrize("moment", [0.4, 0.6, 0.8, 1.0, 1.2])
+def test_interrupted_at_any_moment_there_is_no_traceback(birds_done, moment):
+    """Also while processes start: before the first block, and while tables and figures are written."""
+    process = birds_done.start(*birds_done.birds, "--fresh", "--jobs", "2")
+    time.sleep(moment)
+    birds_done.kill(process, signal.SIGINT)
+    interrupted = birds_done.finish(process)
+    assert "Traceback" not in interrupted.err
+    # A shell shows both as 130: Python ends by the signal itself where that came while code ran that was made of text.
+    assert interrupted.status in (0, 130, -signal.SIGINT)
+    assert (interrupted.status != 0) == ("tlbench: interrupted" in interrupted.err)
+    birds_done.assert_nothing_left_over()
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(birds, birds_reference):
+    together = [birds.start(*birds.birds, "--jobs", "2") for _ in range(2)]
+    outcomes = [birds.finish(process) for process in together]
+    assert [outcome.status for outcome in outcomes] == [0, 0], [outcome.err for outcome in outcomes]
+    assert "Traceback" not in outcomes[0].err + outcomes[1].err
+    assert birds.published() == birds_reference
+    birds.assert_nothing_left_over()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda content: content[:-40], id="cut off"),
+        pytest.param(lambda content: b"", id="empty"),
+        pytest.param(lambda content: content.replace(b'"value":[', b'"value":[1', 1), id="a digit more"),
+        pytest.param(lambda content: b"\0" * len(content), id="zeros"),
+    ],
+)
+def test_a_damaged_block_is_computed_again_and_said(birds_done, birds_reference, damage):
+    victim, *others = birds_done.blocks
+    content = victim.read_bytes()
+    assert damage(content) != content
+    victim.write_bytes(damage(content))
+    untouched = birds_done.touched(others)
+    again = birds_done.succeed(*birds_done.birds)
+    assert "damaged" in again.err
+    assert "1 of 1 blocks" in again.err
+    assert birds_done.touched(others) == untouched
+    assert birds_done.published() == birds_reference
+
+
+def test_a_deleted_block_alone_is_computed_again(birds_done, birds_reference):
+    victim, *others = birds_done.blocks
+    victim.unlink()
+    untouched, published = birds_done.touched(others), birds_done.touched(list(birds_done.run_folder.iterdir()))
+    again = birds_done.succeed(*birds_done.birds)
+    assert "1 of 1 blocks" in again.err
+    assert "damaged" not in again.err
+    assert birds_done.touched(others) == untouched
+    assert birds_done.touched(list(birds_done.run_folder.iterdir())) == published
+    assert birds_done.published() == birds_reference
+
+
+FAULT = {"FAULT_UNIT": "ibis", "FAULT_GROUP": "weighted"}
+
+
+def assert_one_block_failed(birds, outcome):
+    """The rest is finished, the one is named with its traceback, and nobody takes the run for whole."""
+    assert outcome.status == 1
+    assert len(birds.blocks) == 39
+    (path,) = birds.failures()
+    assert str(path.relative_to(birds.folder)) in outcome.err
+    (line,) = [line for line in outcome.err.splitlines() if line.startswith("failed: ")]
+    assert "ibis" in line
+    assert "multi-weighted" in line
+    assert "INCOMPLETE: 40 planned measurements are missing" in outcome.out
+    measured = birds.measurements()
+    assert len(measured) == 4 * 11 * 8 * 4 - 40
+    checked = birds.tlbench("check")
+    assert checked.status == 1
+    assert "INCOMPLETE" in checked.out
+    shown = birds.succeed(*birds.birds, "--dry-run").out.split("\n")
+    assert [" ".join(line.split()[:2]) for line in shown[1:4]] == ["done 39", "missing 1", "failed 1"]
+    return path.read_text(encoding="utf-8")
+
+
+def test_an_exception_fails_one_block_and_no_other(birds, birds_reference, faults):
+    failed = birds.tlbench(*birds.birds, PYTHONPATH=faults, FAULT="raise", **FAULT)
+    text = assert_one_block_failed(birds, failed)
+    assert "ArithmeticError: sabotaged on purpose" in text
+    assert "Traceback (most recent call last)" in text
+    assert "Traceback" not in failed.err
+    again = assert_goes_on(birds, birds_reference)
+    assert "1 of 1 blocks" in again.err
+    assert birds.failures() == []
+    assert birds.tlbench("check").status == 0
+
+
+def test_a_block_that_keeps_killing_its_process_is_set_aside(birds, birds_reference, faults):
+    failed = birds.tlbench(*birds.birds, "--jobs", "2", PYTHONPATH=faults, FAULT="kill", **FAULT)
+    assert "process died" in assert_one_block_failed(birds, failed)
+    assert_goes_on(birds, birds_reference)
+    assert birds.failures() == []
+
+
+@pytest.mark.parametrize("fault", ["kill", "exit"])
+def test_a_process_that_dies_once_costs_nothing_but_time(birds, birds_reference, faults, fault):
+    fault = {"FAULT": fault, "FAULT_ONCE": birds.folder / "happened", **FAULT}
+    done = birds.succeed(*birds.birds, "--jobs", "2", PYTHONPATH=faults, **fault)
+    assert (birds.folder / "happened").exists()
+    assert "40 of 40 blocks" in done.err
+    assert birds.published() == birds_reference
+    assert birds.failures() == []
+    birds.assert_nothing_left_over()
+
+
+def test_where_every_block_fails_nothing_is_published(birds, faults):
+    """One split and one condition, so that there is nothing but blocks that fail."""
+    arguments = (*birds.birds, "--seeds", "1", "--set", "conditions=none")
+    fault = {"PYTHONPATH": faults, "FAULT": "raise", "FAULT_UNIT": "*", "FAULT_GROUP": "none"}
+    failed = birds.tlbench(*arguments, **fault)
+    assert len(birds.failures()) == 4
+    assert birds.published() == {}
+    assert "Traceback" not in failed.err
+    assert len([line for line in failed.err.splitlines() if line.startswith("failed: ")]) == 4
+    assert failed.status == 1  # blocks failed; nothing is wrong with what the user typed
+
+
+@pytest.mark.parametrize("most", [2_000, 8_000, 30_000])
+def test_a_full_disk_is_said_and_what_was_finished_is_kept(birds, birds_reference, most):
+    """A limit on the size of files stands for the disk: not even blocks fit, blocks, blocks and small tables."""
+    limited = f"import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most})); "
+    limited += "runpy.run_module('tlbench', run_name='__main__', alter_sys=True)"
+    full = birds.tlbench(*birds.birds, python=("-c", limited))
+    assert full.status not in (0, 130)
+    assert "Traceback" not in full.err
+    assert "too large" in full.err or birds.failures()
+    birds.assert_nothing_left_over()
+    assert_goes_on(birds, birds_reference)

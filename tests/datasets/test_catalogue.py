@@ -1,0 +1,163 @@
+"""Data sets by the name a user types: unknown names, options that a set does not have, files that are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tlbench.datasets import (
+    CATALOGUE,
+    DataError,
+    DataMissingError,
+    Options,
+    catalogue,
+    find,
+    needed_files,
+    open_data,
+    public_name,
+    short_name,
+)
+from tlbench.datasets.remote_files import RemoteFile
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "my set.csv"
+    labels = ["cat", "cat", "dog", "dog", "clutter"]
+    path.write_text("identity,label,x\n" + "".join(f"p{n},{label},{n}\n" for n, label in enumerate(labels)))
+    return path
+
+
+def test_every_entry_says_what_it_is_and_its_licence():
+    assert len({entry.name for entry in CATALOGUE}) == len(CATALOGUE)
+    for entry in CATALOGUE:
+        assert entry.says
+        assert entry.licence
+        assert set(entry.options) <= {"setting", "background", "categories"}
+        for file in entry.files.values():
+            assert file.sha256 is None or len(file.sha256) == 64
+            assert all(url.startswith("https://") for url in file.urls)
+
+
+def test_what_is_fetched_is_pinned():
+    files = find("caltech256-features")[0].files
+    assert set(files) == {"mixed", "related", "unrelated"}
+    assert len({file.sha256 for file in files.values()}) == 3
+    for file in files.values():
+        assert "ebeac00698341ff23eeeda21c5a4e9bcb2ec14c1" in file.urls[0]
+        assert file.size > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("digit", "did you mean 'digits'"),
+        ("caltech256-feature", "did you mean 'caltech256-features'"),
+        ("Digits", "did you mean 'digits'"),
+        ("zzz", "known are digits, caltech256-features, features:PATH"),
+        ("", "known are"),
+        ("features:", "no data set 'features:'"),
+        ("digits:x", "no data set 'digits:x'"),
+        ("pictures:/some/where", "no data set"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(name, says, tmp_path):
+    for attempt in (
+        lambda: find(name),
+        lambda: open_data(name, Options(), tmp_path),
+        lambda: needed_files(name, Options()),
+    ):
+        with pytest.raises(DataError, match=says):
+            attempt()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("digits", Options(setting="mixed"), "'digits' has no setting to choose; caltech256-features has"),
+        ("digits", Options(background="zero"), "'digits' has no background to choose; features:PATH has"),
+        ("digits", Options(categories=("zero", "one")), "'digits' has no categories to choose"),
+        ("caltech256-features", Options(background="x"), "has no background to choose"),
+        ("caltech256-features", Options(categories=("x",)), "has no categories to choose"),
+        ("features:x.csv", Options(setting="mixed"), "'features:PATH' has no setting to choose"),
+    ],
+)
+def test_an_option_that_a_set_does_not_have_is_refused(tmp_path, name, options, says):
+    with pytest.raises(DataError, match=says):
+        open_data(name, options, tmp_path)
+
+
+def test_an_unknown_setting_is_answered_with_the_nearest(tmp_path):
+    with pytest.raises(DataError, match="no setting 'mixd'; did you mean 'mixed'"):
+        open_data("caltech256-features", Options(setting="mixd"), tmp_path)
+    with pytest.raises(DataError, match="known are mixed, related, unrelated"):
+        needed_files("caltech256-features", Options(setting="zzz"))
+
+
+def test_what_is_needed():
+    assert needed_files("digits", Options()) == []
+    assert needed_files("features:x.csv", Options()) == []
+    mixed, related = (needed_files("caltech256-features", Options(setting=s)) for s in (None, "related"))
+    assert [file.path for file in mixed + related] == [
+        "caltech256-features/10class_mix.mat",
+        "caltech256-features/6class_rel.mat",
+    ]
+
+
+def test_a_file_that_is_not_there_or_not_the_one_is_said_and_never_replaced(tmp_path):
+    path = tmp_path / "caltech256-features" / "10class_mix.mat"
+    with pytest.raises(DataMissingError, match=r"10class_mix\.mat is missing"):
+        open_data("caltech256-features", Options(), tmp_path)
+    path.parent.mkdir()
+    path.write_bytes(b"half of it")
+    with pytest.raises(DataMissingError, match=r"10class_mix\.mat is damaged"):
+        open_data("caltech256-features", Options(), tmp_path)
+    assert path.read_bytes() == b"half of it"
+
+
+def test_a_sound_file_is_loaded(tmp_path, monkeypatch):
+    import hashlib
+
+    content = b"as released"
+    file = RemoteFile(
+        "caltech256-features/some.mat", ("https://example.org/x",), 11, hashlib.sha256(content).hexdigest()
+    )
+    monkeypatch.setitem(catalogue.SETTINGS, "mixed", file)
+    read = []
+    monkeypatch.setattr(catalogue, "load_caltech256_features", lambda path: read.append(path) or "a pack")
+    target = tmp_path / file.path
+    target.parent.mkdir()
+    target.write_bytes(content)
+    assert open_data("caltech256-features", Options(), tmp_path) == "a pack"
+    assert read == [target]
+
+
+def test_a_users_table_is_opened_with_what_was_chosen(table, tmp_path):
+    pack = open_data(f"features:{table}", Options(), tmp_path / "unused")
+    assert (list(pack.categories), len(pack.background)) == (["cat", "dog"], 1)
+    pack = open_data(f"features:{table}", Options(background="dog", categories=("clutter", "cat")), tmp_path)
+    assert (list(pack.categories), len(pack.background)) == (["clutter", "cat"], 2)
+    with pytest.raises(DataError, match="is not a file"):
+        open_data(f"features:{tmp_path}/none.csv", Options(), tmp_path)
+
+
+def test_a_path_may_be_relative_to_here_or_home(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for reference in ("features:my set.csv", "features:~/my set.csv"):
+        assert find(reference)[1] == table
+    assert find("features:C:/x.csv")[1].name == "x.csv"
+
+
+def test_names_that_results_are_filed_under(table, digits, tmp_path):
+    pack = open_data(f"features:{table}", Options(), tmp_path)
+    assert short_name(f"features:{table}", pack) == f"my set-{pack.fingerprint[:6]}"
+    assert public_name(f"features:{table}") == "features:my set.csv"
+    assert short_name("digits", digits) == public_name("digits") == "digits"
+
+
+def test_the_digits_need_no_folder(digits):
+    pack = open_data("digits", Options(), Path("/nonexistent"))
+    assert np.array_equal(pack.features["pixels"], digits.features["pixels"])
