@@ -26,6 +26,7 @@ def test_a_table_of_ones_own(place, make_table, save_table, name):
     assert place.published()["manifest.json"].count(str(place.folder).encode()) == 0
 
 
+@pytest.mark.slow
 def test_the_same_table_in_every_format_gives_the_same_numbers(place, make_table, save_table):
     pytest.importorskip("pyarrow")
     for name in ("a/birds.csv", "b/birds.parquet"):
@@ -39,6 +40,7 @@ def test_the_same_table_in_every_format_gives_the_same_numbers(place, make_table
     assert (first / "measurements.csv").read_bytes() == (second / "measurements.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_changed_table_is_another_data_set(birds):
     path = birds.folder / "birds.csv"
     few = ("--seeds", "1", "--set", "conditions=none", "--quiet")

@@ -129,6 +129,7 @@ def test_a_protocol_of_ones_own_contradicted_then_expected(birds):
     assert "weighted-beats-none" in checked.out.split("NOT AS EXPECTED")[1]
 
 
+@pytest.mark.slow
 def test_new_claims_need_no_new_computing(birds):
     """Claims are no part of a block: a protocol of the same name is judged on what is there."""
     birds.protocol()
@@ -169,6 +170,7 @@ def test_plot_draws_what_the_tables_say(done, reference):
     assert changed == {"measurements.csv", "curves.png", "curves.svg"}
 
 
+@pytest.mark.slow
 def test_plot_with_a_protocol_of_ones_own(birds):
     birds.protocol()
     birds.succeed("run", "./mine.toml", *birds.birds[2:], "--seeds", "1", "--quiet")
@@ -200,6 +202,7 @@ def test_check_takes_every_run_or_the_one_that_is_asked_for(birds_done, finished
     assert "over 4 target categories" in one.out
 
 
+@pytest.mark.slow
 def test_a_run_kept_by_its_manifest_alone_can_be_judged(birds):
     """Committed results have no hidden blocks; a protocol that is gone is taken from the manifest."""
     mine = birds.protocol()

@@ -30,6 +30,7 @@ def test_any_number_of_processes_and_any_hash_seed_give_the_same_bytes(birds, bi
     birds.assert_nothing_left_over()
 
 
+@pytest.mark.slow
 def test_threads_language_and_time_zone_change_no_byte(place, reference):
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "4")
     place.succeed(*place.digits, "--jobs", "1", "--quiet", **threads, LC_ALL="C", TZ="Asia/Tokyo")
@@ -49,6 +50,7 @@ def test_killed_at_several_moments(birds, birds_reference, faults):
 BLOCK = r"[0-9a-f]{40}\.json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", [BLOCK, "measurements.csv", "manifest.json", "curves.png"])
 def test_killed_at_the_moment_a_file_is_put_in_place(birds, birds_reference, faults, file):
     process = birds.start(*birds.birds, "--jobs", "2", PYTHONPATH=faults, KILL_BEFORE=file)
@@ -68,6 +70,7 @@ def test_damaged_tables_and_figures_are_written_again(birds_done, birds_referenc
     assert birds_done.published() == birds_reference
 
 
+@pytest.mark.slow
 def test_when_only_the_parent_is_killed_its_processes_end_too(birds, birds_reference, faults):
     process = birds.start(*birds.birds, "--jobs", "2", PYTHONPATH=faults, SLOW=SLOW)
     birds.wait_for_blocks(process, 3)
@@ -78,6 +81,7 @@ def test_when_only_the_parent_is_killed_its_processes_end_too(birds, birds_refer
     assert_goes_on(birds, birds_reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "to"),
     [(signal.SIGINT, "everyone"), (signal.SIGINT, "the parent"), (signal.SIGTERM, "the parent")],
@@ -101,6 +105,7 @@ def test_interrupted_it_says_so_and_goes_on(birds, birds_reference, faults, numb
     assert f"of {left} blocks" in again.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["import", 0.03, 0.1, 0.2, 0.4, "end"])
 def test_interrupted_at_any_moment_there_is_no_traceback(birds, moment):
     """While the command starts, some seconds after it began to start processes, and while tables are written."""
@@ -206,6 +211,7 @@ def test_a_block_that_keeps_killing_its_process_is_set_aside(birds, birds_refere
     assert birds.failures() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["kill", "exit"])
 def test_a_process_that_dies_once_costs_nothing_but_time(birds, birds_reference, faults, fault):
     fault = {"FAULT": fault, "FAULT_ONCE": birds.folder / "happened", **FAULT}
@@ -229,6 +235,7 @@ def test_where_every_block_fails_nothing_is_published(birds, faults):
     assert failed.status == 1  # blocks failed; nothing is wrong with what the user typed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [2_000, 8_000, 30_000])
 def test_a_full_disk_is_said_and_what_was_finished_is_kept(birds, birds_reference, most):
     """A limit on the size of files stands for the disk: not even blocks fit, blocks, blocks and small tables."""
