@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check results bench clean
+.PHONY: run test test-long check results bench clean
 
 run: .venv/kernel        # the main job on the embedded digits: table, verdicts, figure
 	$(BIN)/tlbench run caltech-multisource --dataset digits
@@ -11,6 +11,9 @@ run: .venv/kernel        # the main job on the embedded digits: table, verdicts,
 
 test: .venv/all          # every test but the slow ones
 	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-long: .venv/all     # the slow ones: interruptions at many moments, full disks
+	$(BIN)/python -m pytest -n auto -m slow
 
 check: .venv/all         # format, lint, types, layering
 	$(BIN)/ruff format --check .

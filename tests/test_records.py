@@ -361,7 +361,7 @@ def test_the_same_blocks_on_another_processor_leave_the_same_manifest(kept, toy)
 
 def test_results_of_another_run_are_noticed_before_they_are_replaced(kept, toy):
     assert kept.replaces(toy.plan()) is None
-    kept.write_manifest(toy.plan(), DATA, [HERE])
+    kept.write_manifest(toy.plan(), DATA, [HERE], TEXT)
     assert kept.replaces(toy.plan()) is None
     assert kept.replaces(toy.plan(data="other")) == toy.plan().short_hash
     (kept.folder / "manifest.json").write_text("{")

@@ -170,6 +170,7 @@ def resolve(protocol: Protocol, study: Study, profile: str | None, overrides: Ma
         if condition not in study.groups:
             raise ProtocolError(f"there is no condition '{condition}'; {nearest(condition, list(study.groups))}")
     _refuse_unknown_words(protocol, study)
+    _refuse_undrawable(protocol, study)
     if unknown := set(chosen.factors) - set(protocol.factors):
         raise ProtocolError(f"profile '{profile}' sets '{min(unknown)}', which is not a factor")
     return Settings(
@@ -194,6 +195,29 @@ def _refuse_unknown_words(protocol: Protocol, study: Study) -> None:
                 if column == "condition" and condition not in study.groups:
                     known = nearest(str(condition), list(study.groups))
                     raise ProtocolError(f"claim '{claim.id}': there is no condition '{condition}'; {known}")
+
+
+def _refuse_undrawable(protocol: Protocol, study: Study) -> None:
+    """Figures may use tables and columns that there are, oracles be conditions that there are."""
+    tables: dict[str, tuple[str, ...]] = {
+        "measurements": ("unit", "split", "condition", *protocol.factors, "metric", "value"),
+        **study.tables,
+    }
+    for figure in protocol.figures:
+        if figure.table not in tables:
+            raise ProtocolError(
+                f"figure '{figure.name}': there is no table '{figure.table}'; {nearest(figure.table, list(tables))}"
+            )
+        columns = tables[figure.table]
+        used = [figure.x, figure.by, *figure.where, *([] if figure.kind == "curves" else [figure.y, figure.value])]
+        for column in used:
+            if column is not None and column not in columns:
+                raise ProtocolError(
+                    f"figure '{figure.name}': there is no column '{column}'; {nearest(column, columns)}"
+                )
+    for oracle in protocol.oracles:
+        if oracle not in study.groups:
+            raise ProtocolError(f"oracles: there is no condition '{oracle}'; {nearest(oracle, list(study.groups))}")
 
 
 def _typed(text: str, like: object) -> Any:

@@ -73,11 +73,23 @@ class Records:
             (self.folder / HIDDEN / "blocks").mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder / HIDDEN):
                 pass
-            for path in self.folder.rglob(".*.tmp"):
-                if _is_abandoned(path):
-                    path.unlink(missing_ok=True)
+            self._sweep()
         except OSError as error:
             raise RecordsError(f"results cannot be written to {self.folder} ({error.strerror or error})") from None
+
+    def _sweep(self) -> None:
+        """Remove temporary files whose processes are gone."""
+        for path in self.folder.rglob(".*.tmp"):
+            if _is_abandoned(path):
+                path.unlink(missing_ok=True)
+
+    @contextmanager
+    def swept(self) -> Iterator[None]:
+        """Leave no temporary file behind, of processes that were killed on the way either."""
+        try:
+            yield
+        finally:
+            self._sweep()
 
     def forget(self) -> None:
         """Remove what earlier runs finished here, so that all of it is done again."""

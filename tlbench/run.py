@@ -13,9 +13,10 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -116,7 +117,7 @@ def compute_missing(
         report(len(missing) - len(left), len(missing), time.monotonic() - started)
 
     report(0, len(missing), 0.0)
-    with prepared.records.scratch("pack") as packed:
+    with prepared.records.swept(), prepared.records.scratch("pack") as packed:
         try:
             datasets.save_pack(prepared.pack, packed)
         except OSError as error:
@@ -153,8 +154,9 @@ def _run_batch(
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker)
     tasks: dict[Future[list[_Result]], list[Block]] = {}
     try:
-        for task in batch:
-            tasks[pool.submit(_compute_task, task, packed, prepared.records.folder)] = task
+        with _children_deaf_to_interrupts():
+            for task in batch:
+                tasks[pool.submit(_compute_task, task, packed, prepared.records.folder)] = task
         while tasks:
             running = {future for future in tasks if future.running()}
             finished, _ = wait(tasks, return_when=FIRST_COMPLETED)
@@ -169,6 +171,19 @@ def _run_batch(
     finally:
         _stop(pool)
     return []
+
+
+@contextmanager
+def _children_deaf_to_interrupts() -> Iterator[None]:
+    """Processes begun within never see Ctrl-C, not even while they start; this one sees it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

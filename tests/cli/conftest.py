@@ -1,5 +1,6 @@
 """The real command, in an empty folder of its own, with nothing of the user's around it."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -94,10 +95,8 @@ class Place:
 
     def kill(self, process, number=signal.SIGKILL):
         """A signal to the whole process group, as a terminal or `kill -9 -- -PGID` sends it."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
-        except ProcessLookupError:
-            pass
         if number == signal.SIGKILL:
             process.communicate()
 
@@ -169,27 +168,27 @@ class Place:
                 pytest.fail(f"ended before {count} blocks were finished: {process.communicate()}")
             time.sleep(0.01)
 
-    def protocol(self, name="mine.toml", **changes):
-        """A copy of the shipped protocol with some texts replaced, each of which has to be there."""
+    def protocol(self, replace=(), name="mine"):
+        """A copy of the shipped protocol under another name; some texts, which have to be there, are replaced."""
         text = (REPOSITORY / "experiments" / "caltech-multisource.toml").read_text(encoding="utf-8")
-        for old, new in changes.pop("replace", {}).items():
+        for old, new in dict(replace).items():
             assert old in text, f"the shipped protocol no longer contains {old!r}"
             text = text.replace(old, new)
-        path = self.folder / name
-        path.write_text(text + changes.pop("append", ""), encoding="utf-8")
+        path = self.folder / "mine.toml"
+        path.write_text(text.replace('= "caltech-multisource"', f'= "{name}"', 1), encoding="utf-8")
         return path
 
     def measurements(self, folder=None):
         return pd.read_csv((folder or self.run_folder) / "measurements.csv")
 
 
-def table(labels=("heron", "egret", "ibis", "stork"), examples=40, background=60, name="background", dimensions=8):
+def table(labels=("heron", "egret", "ibis", "stork"), examples=40, background=60, name="background", dimensions=24):
     """Categories that have a direction in common, so that transfer helps; columns of two kinds."""
     rng = np.random.default_rng(5)
     common = rng.normal(size=dimensions)
     rows = []
     for label in (*labels, name):
-        centre = 0.9 * common + 0.3 * rng.normal(size=dimensions) if label != name else np.zeros(dimensions)
+        centre = 0.6 * common + 0.1 * rng.normal(size=dimensions) if label != name else np.zeros(dimensions)
         for number in range(background if label == name else examples):
             values = centre + rng.normal(size=dimensions)
             rows.append(

@@ -33,7 +33,6 @@ COMMAND_LINES = [
     (("run", "./nothere.toml"), "nothere.toml"),
     (("run", f"{LONG}.toml"), LONG),
     (("run", "."), "'.'"),
-    (("run", "./"), "."),
     (("run", X, "--dataset", "digitz"), ("digitz", "did you mean 'digits'")),
     (("run", X, "--dataset", ""), "data set"),
     (("run", X, "--dataset", "x" * 5000), "data set"),
@@ -44,39 +43,29 @@ COMMAND_LINES = [
     ((*DIGITS, "--profile", "smok"), ("smok", "did you mean 'smoke'")),
     ((*DIGITS, "--profile", ""), "profile"),
     ((*DIGITS, "--set", "conditions=none,multi-weigthed"), ("multi-weigthed", "did you mean 'multi-weighted'")),
-    ((*DIGITS, "--set", "conditions=NONE"), "none"),
     ((*DIGITS, "--set", "conditions="), "condition"),
     ((*DIGITS, "--set", "shotz=1"), ("shotz", "did you mean 'shots'")),
     ((*DIGITS, "--sedes", "1"), "--seeds"),
     (("rum", X), "rum"),
     (("run",), "EXPERIMENT"),
-    ((*DIGITS, "extra"), "extra"),
     # what is no value of its kind
     ((*DIGITS, "--set", "shots"), ("--set", "KEY=VALUE")),
     ((*DIGITS, "--set", ""), ("--set", "KEY=VALUE")),
     ((*DIGITS, "--set", "=3"), ("--set", "KEY=VALUE")),
-    ((*DIGITS, "--set", "shots="), "shots"),
     ((*DIGITS, "--set", "shots=[]"), "shots"),
-    ((*DIGITS, "--set", "shots=0"), ("shots", "1")),
     ((*DIGITS, "--set", "shots=-1"), ("shots", "1")),
     ((*DIGITS, "--set", "shots=1,-3"), ("shots", "1")),
     ((*DIGITS, "--set", "shots=1.5"), "shots"),
-    ((*DIGITS, "--set", "shots=two"), "shots"),
     ((*DIGITS, "--seeds", "0"), "--seeds"),
-    ((*DIGITS, "--seeds", "-1"), "--seeds"),
     ((*DIGITS, "--set", "seeds=0"), "seeds"),
     ((*DIGITS, "--set", "seeds=1.5"), "seeds"),
-    ((*DIGITS, "--set", "seeds=many"), "seeds"),
     ((*DIGITS, "--set", "seeds=true"), "seeds"),
     ((*DIGITS, "--set", "seed=-1"), "seed"),
     ((*DIGITS, "--jobs", "0"), "--jobs"),
-    ((*DIGITS, "--jobs", "-2"), "--jobs"),
     ((*DIGITS, "--jobs", "two"), "--jobs"),
     ((*DIGITS, "--set", "C=nan"), "C"),
     ((*DIGITS, "--set", "C=inf"), "C"),
-    ((*DIGITS, "--set", "C=1e999"), "C"),
     ((*DIGITS, "--set", "C=0"), "C"),
-    ((*DIGITS, "--set", "C=-1"), "C"),
     ((*DIGITS, "--set", "C=large"), "C"),
     ((*DIGITS, "--set", "nonnegative=maybe"), "nonnegative"),
     ((*DIGITS, "--set", "overlap=kpt"), "overlap"),
@@ -93,7 +82,6 @@ COMMAND_LINES = [
     # the other commands
     (("check", "caltech-multisorce"), "did you mean"),
     (("plot", "caltech-multisorce"), "did you mean"),
-    (("plot", "./nothere.toml"), "nothere.toml"),
     (("plot",), ("no results", "tlbench run")),
     (("data", "fetch"), "NAME"),
     (("data", "fetch", "caltech265-features"), "did you mean 'caltech256-features'"),
@@ -261,8 +249,13 @@ def test_archive_of_features(place, make_table, save_table, name):
     assert_refused(place, ("run", X, "--dataset", "features:birds.npz", "--profile", "smoke"), words)
 
 
-@pytest.mark.parametrize("name", ["birds.npz", "birds.parquet", "birds.txt", "birds"])
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more"], ids=["empty", "torn"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *(("birds.npz", b""), ("birds.npz", b"PK\x03\x04 and no more"), ("birds.npz", b"\x93NUMPY")),
+        *(("birds.parquet", b"PAR1"), ("birds.txt", b"identity,label"), ("birds", b"")),
+    ],
+)
 def test_file_that_is_no_table(place, name, content):
     (place.folder / name).write_bytes(content)
     assert_refused(place, ("run", X, "--dataset", f"features:{name}"), name)
@@ -276,7 +269,6 @@ def test_file_that_is_no_table(place, name, content):
         (("--categories", "heron,background"), "background"),
         (("--background", "other"), ("other", "heron")),
         (("--background", ""), "heron"),
-        (("--set", "setting=mixed"), "setting"),
         (("--set", "overlap=kept"), "overlap"),
     ],
     ids=str,

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -11,8 +12,6 @@ TURNED = {
         'of     = { condition = "none" }\nto     = { condition = "multi-weighted" }\nover   = { shots = [1, 2, 3] }'
     )
 }
-NAMED = {'name            = "caltech-multisource"': 'name            = "turned"'}
-SHORT = ("--dataset", "digits", "--profile", "smoke")
 
 
 def test_check_is_content_with_a_good_run(finished):
@@ -30,7 +29,7 @@ def test_check_is_content_with_a_good_run(finished):
 
 def test_check_writes_nothing(done):
     before = done.touched()
-    for arguments in (("check",), ("check", "caltech-multisource", *SHORT)):
+    for arguments in (("check",), ("check", "caltech-multisource", "--dataset", "digits", "--profile", "smoke")):
         done.succeed(*arguments)
     assert done.touched() == before
 
@@ -84,15 +83,15 @@ def test_check_sees_a_condition_gone(done):
         ("weights.csv", b"\xff\xfe\x00"),
     ],
 )
-def test_check_of_damaged_results_fails_in_one_sentence(done, name, content):
-    path = done.run_folder / name
+def test_check_of_damaged_results_fails_in_one_sentence(birds_done, birds_reference, name, content):
+    path = birds_done.run_folder / name
     path.unlink() if content is None else path.write_bytes(content)
-    checked = done.tlbench("check")
+    checked = birds_done.tlbench("check")
     assert checked.status == 1
     assert "Traceback" not in checked.err
     assert name in checked.err
-    done.succeed(*done.digits, "--quiet")  # and a further run mends it
-    assert done.tlbench("check").status == 0
+    birds_done.succeed(*birds_done.birds, "--quiet")  # a further run mends it
+    assert birds_done.published() == birds_reference
 
 
 def test_check_judges_by_the_numbers_on_disk(done):
@@ -107,37 +106,44 @@ def test_check_judges_by_the_numbers_on_disk(done):
     assert "weighted-beats-none" in checked.out.split("NOT AS EXPECTED")[1]
 
 
-def test_a_protocol_of_ones_own_contradicted_then_expected(place):
+def test_a_protocol_of_ones_own_contradicted_then_expected(birds):
     """A claim turned around is contradicted; run does not mind, check does, until the file gives a reason."""
-    mine = place.protocol(replace=NAMED | TURNED)
-    ran = place.succeed("run", f"./{mine.name}", *SHORT)
-    assert place.run_folder == place.folder / "results/turned/digits-smoke"
+    mine = birds.protocol(replace=TURNED)
+    ran = birds.succeed("run", f"./{mine.name}", *birds.birds[2:])
+    assert birds.run_folder.parent == birds.folder / "results" / "mine"
     assert re.search(r"^weighted-beats-none .*contradicted", ran.out, re.M)
-    for reference in ((f"./{mine.name}",), (mine,), ()):
-        checked = place.tlbench("check", *reference)
+    for reference in ((mine,), ()):
+        checked = birds.tlbench("check", *reference)
         assert checked.status == 1
         assert re.search("NOT AS EXPECTED: weighted-beats-none$", checked.out, re.M)
+    dataset = json.loads((birds.run_folder / "manifest.json").read_text(encoding="utf-8"))["data"]["name"]
     expecting = {
         'id     = "weighted-beats-none"': 'id     = "weighted-beats-none"\n'
-        'expects = { digits = { verdict = "contradicted", why = "the claim is turned around" } }'
+        f'expects = {{ "{dataset}" = {{ verdict = "contradicted", why = "the claim is turned around" }} }}'
     }
-    place.protocol(replace=NAMED | TURNED | expecting)
-    assert place.tlbench("check", mine.name).status == 0
-    place.protocol(replace=NAMED | expecting)  # turned back, it is reproduced, which is not what is expected
-    checked = place.tlbench("check", mine.name)
+    birds.protocol(replace=TURNED | expecting)
+    birds.succeed("check", f"./{mine.name}")
+    birds.protocol(replace=expecting)  # turned back, it is reproduced, which is not what is expected
+    checked = birds.tlbench("check", mine)
     assert checked.status == 1
     assert "weighted-beats-none" in checked.out.split("NOT AS EXPECTED")[1]
 
 
-def test_new_claims_need_no_new_computing(birds_done):
-    """Claims and figures are no part of a block: with the same name they are judged on what is there."""
-    birds_done.protocol(replace=TURNED)
-    blocks = birds_done.touched(birds_done.blocks)
-    done = birds_done.succeed("run", "./mine.toml", *birds_done.birds[2:])
-    assert birds_done.touched(birds_done.blocks) == blocks
-    assert "of 40" not in done.err
-    claims = pd.read_csv(birds_done.run_folder / "claims.csv").set_index("claim")
-    assert claims.loc["weighted-beats-none", "effect"] < 0
+@pytest.mark.slow
+def test_new_claims_need_no_new_computing(birds):
+    """Claims are no part of a block: a protocol of the same name is judged on what is there."""
+    birds.protocol()
+    arguments = ("run", "./mine.toml", *birds.birds[2:], "--seeds", "1")
+    birds.succeed(*arguments, "--quiet")
+    before = pd.read_csv(birds.run_folder / "claims.csv").set_index("claim")["effect"]
+    blocks = birds.touched(birds.blocks)
+    assert len(blocks) == 20
+    birds.protocol(replace=TURNED)
+    assert "blocks" not in birds.succeed(*arguments).err
+    assert birds.touched(birds.blocks) == blocks
+    after = pd.read_csv(birds.run_folder / "claims.csv").set_index("claim")["effect"]
+    assert after["weighted-beats-none"] == -before["weighted-beats-none"]
+    assert after.drop("weighted-beats-none").equals(before.drop("weighted-beats-none"))
 
 
 def test_plot_draws_the_same_bytes_again(done, reference):
@@ -164,32 +170,47 @@ def test_plot_draws_what_the_tables_say(done, reference):
     assert changed == {"measurements.csv", "curves.png", "curves.svg"}
 
 
-def test_plot_with_a_protocol_of_ones_own(birds_done, birds_reference):
-    birds_done.protocol(replace={"Several sources, weighted, against one, an equal mix and none": "My own title"})
-    birds_done.succeed("plot", "./mine.toml")
-    assert "My own title" in (birds_done.run_folder / "curves.svg").read_text(encoding="utf-8")
-    changed = {name for name, content in birds_done.published().items() if content != birds_reference[name]}
-    assert changed == {"curves.png", "curves.svg"}
+@pytest.mark.slow
+def test_plot_with_a_protocol_of_ones_own(birds):
+    birds.protocol()
+    birds.succeed("run", "./mine.toml", *birds.birds[2:], "--seeds", "1", "--quiet")
+    before = birds.published()
+    birds.protocol(replace={"Several sources, weighted, against one, an equal mix and none": "My own title"})
+    birds.succeed("plot", "./mine.toml")
+    assert "My own title" in (birds.run_folder / "curves.svg").read_text(encoding="utf-8")
+    assert {name for name, content in birds.published().items() if content != before[name]} == {
+        *("curves.png", "curves.svg"),
+    }
 
 
-def test_list_and_check_go_by_what_is_there(birds_done, done):
-    """Two runs in one results folder: check takes both, or the one that is asked for."""
-    checked = birds_done.tlbench("check")
+def test_a_protocol_under_a_shipped_name_is_refused(birds_done, birds_reference):
+    """It would write over the shipped one's results."""
+    birds_done.protocol(replace=TURNED, name="caltech-multisource")
+    refused = birds_done.tlbench("run", "./mine.toml", *birds_done.birds[2:])
+    assert refused.status == 2
+    assert "a name of its own" in refused.err
+    assert birds_done.published() == birds_reference
+
+
+def test_check_takes_every_run_or_the_one_that_is_asked_for(birds_done, finished):
+    digits = finished[0].run_folder
+    shutil.copytree(digits, birds_done.run_folder.parent / digits.name)
+    checked = birds_done.succeed("check")
     assert checked.out.count("Claims, over") == 2
-    one = birds_done.tlbench("check", "--dataset", "features:birds.csv")
+    one = birds_done.succeed("check", "--dataset", "features:birds.csv")
     assert one.out.count("Claims, over") == 1
     assert "over 4 target categories" in one.out
 
 
-def test_a_run_kept_by_its_manifest_alone_can_be_judged(place):
+@pytest.mark.slow
+def test_a_run_kept_by_its_manifest_alone_can_be_judged(birds):
     """Committed results have no hidden blocks; a protocol that is gone is taken from the manifest."""
-    mine = place.protocol(replace=NAMED)
-    place.succeed("run", mine.name, *SHORT, "--seeds", "1", "--quiet")
+    mine = birds.protocol()
+    birds.succeed("run", mine.name, *birds.birds[2:], "--seeds", "1", "--quiet")
     mine.unlink()
-    for path in place.blocks:
-        path.unlink()
-    checked = place.succeed("check")
-    assert checked.out.count("reproduced") >= 1
-    manifest = json.loads((place.run_folder / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["experiment"] == "turned"
-    place.succeed("plot")
+    folder = birds.run_folder
+    shutil.rmtree(folder / ".tlbench")
+    before = birds.touched()
+    assert "Claims, over 4" in birds.succeed("check").out
+    assert str((folder / "curves.png").relative_to(birds.folder)) in birds.succeed("plot").out
+    assert birds.touched() == before

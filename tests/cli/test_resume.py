@@ -30,6 +30,7 @@ def test_any_number_of_processes_and_any_hash_seed_give_the_same_bytes(birds, bi
     birds.assert_nothing_left_over()
 
 
+@pytest.mark.slow
 def test_threads_language_and_time_zone_change_no_byte(place, reference):
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "4")
     place.succeed(*place.digits, "--jobs", "1", "--quiet", **threads, LC_ALL="C", TZ="Asia/Tokyo")
@@ -37,11 +38,11 @@ def test_threads_language_and_time_zone_change_no_byte(place, reference):
 
 
 def test_killed_at_several_moments(birds, birds_reference, faults):
-    """Every process at once, as a power cut does; four times over before it may finish."""
+    """Every process at once, as a power cut does; three times over before it may finish."""
     moments = random.Random(3)
-    for _ in range(4):
+    for _ in range(3):
         process = birds.start(*birds.birds, "--jobs", "2", PYTHONPATH=faults, SLOW=SLOW)
-        time.sleep(moments.uniform(0.3, 2.5))
+        time.sleep(moments.uniform(0.3, 2.2))
         birds.kill(process)
     assert_goes_on(birds, birds_reference, "--jobs", "1")
 
@@ -49,9 +50,8 @@ def test_killed_at_several_moments(birds, birds_reference, faults):
 BLOCK = r"[0-9a-f]{40}\.json"
 
 
-@pytest.mark.parametrize(
-    "file", [BLOCK, "measurements.csv", "manifest.json", "claims.csv", "curves.png", r"weights\.svg"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("file", [BLOCK, "measurements.csv", "manifest.json", "curves.png"])
 def test_killed_at_the_moment_a_file_is_put_in_place(birds, birds_reference, faults, file):
     process = birds.start(*birds.birds, "--jobs", "2", PYTHONPATH=faults, KILL_BEFORE=file)
     killed = birds.finish(process)
@@ -70,6 +70,7 @@ def test_damaged_tables_and_figures_are_written_again(birds_done, birds_referenc
     assert birds_done.published() == birds_reference
 
 
+@pytest.mark.slow
 def test_when_only_the_parent_is_killed_its_processes_end_too(birds, birds_reference, faults):
     process = birds.start(*birds.birds, "--jobs", "2", PYTHONPATH=faults, SLOW=SLOW)
     birds.wait_for_blocks(process, 3)
@@ -80,8 +81,11 @@ def test_when_only_the_parent_is_killed_its_processes_end_too(birds, birds_refer
     assert_goes_on(birds, birds_reference)
 
 
-@pytest.mark.parametrize("to", ["everyone", "the parent"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "to"),
+    [(signal.SIGINT, "everyone"), (signal.SIGINT, "the parent"), (signal.SIGTERM, "the parent")],
+)
 def test_interrupted_it_says_so_and_goes_on(birds, birds_reference, faults, number, to):
     process = birds.start(*birds.birds, "--jobs", "2", PYTHONPATH=faults, SLOW=SLOW)
     birds.wait_for_blocks(process, 7)
@@ -101,18 +105,25 @@ def test_interrupted_it_says_so_and_goes_on(birds, birds_reference, faults, numb
     assert f"of {left} blocks" in again.err
 
 
-@pytest.mark.parametrize("moment", [0.4, 0.6, 0.8, 1.0, 1.2])
-def test_interrupted_at_any_moment_there_is_no_traceback(birds_done, moment):
-    """Also while processes start: before the first block, and while tables and figures are written."""
-    process = birds_done.start(*birds_done.birds, "--fresh", "--jobs", "2")
-    time.sleep(moment)
-    birds_done.kill(process, signal.SIGINT)
-    interrupted = birds_done.finish(process)
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["import", 0.03, 0.1, 0.2, 0.4, "end"])
+def test_interrupted_at_any_moment_there_is_no_traceback(birds, moment):
+    """While the command starts, some seconds after it began to start processes, and while tables are written."""
+    process = birds.start(*birds.birds, "--jobs", "2")
+    if moment == "import":
+        time.sleep(0.35)
+    elif moment == "end":
+        birds.wait_for_blocks(process, 40)
+    else:
+        assert "0 of 40 blocks" in process.stderr.readline()
+        time.sleep(moment)
+    birds.kill(process, signal.SIGINT)
+    interrupted = birds.finish(process)
     assert "Traceback" not in interrupted.err
     # A shell shows both as 130: Python ends by the signal itself where that came while code ran that was made of text.
     assert interrupted.status in (0, 130, -signal.SIGINT)
     assert (interrupted.status != 0) == ("tlbench: interrupted" in interrupted.err)
-    birds_done.assert_nothing_left_over()
+    birds.assert_nothing_left_over()
 
 
 def test_two_runs_at_once_do_not_disturb_each_other(birds, birds_reference):
@@ -124,26 +135,26 @@ def test_two_runs_at_once_do_not_disturb_each_other(birds, birds_reference):
     birds.assert_nothing_left_over()
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        pytest.param(lambda content: content[:-40], id="cut off"),
-        pytest.param(lambda content: b"", id="empty"),
-        pytest.param(lambda content: content.replace(b'"value":[', b'"value":[1', 1), id="a digit more"),
-        pytest.param(lambda content: b"\0" * len(content), id="zeros"),
-    ],
-)
-def test_a_damaged_block_is_computed_again_and_said(birds_done, birds_reference, damage):
-    victim, *others = birds_done.blocks
-    content = victim.read_bytes()
-    assert damage(content) != content
-    victim.write_bytes(damage(content))
+def test_damaged_blocks_are_computed_again_and_said(birds_done, birds_reference):
+    damages = [
+        lambda content: content[:-40],
+        lambda content: b"",
+        lambda content: content.replace(b'"value":[', b'"value":[1', 1),
+        lambda content: b"\0" * len(content),
+        lambda content: content.partition(b"\n")[2],
+    ]
+    victims, others = birds_done.blocks[: len(damages)], birds_done.blocks[len(damages) :]
+    for path, damage in zip(victims, damages, strict=True):
+        content = path.read_bytes()
+        assert damage(content) != content
+        path.write_bytes(damage(content))
     untouched = birds_done.touched(others)
     again = birds_done.succeed(*birds_done.birds)
-    assert "damaged" in again.err
-    assert "1 of 1 blocks" in again.err
+    assert "5 damaged blocks" in again.err
+    assert "5 of 5 blocks" in again.err
     assert birds_done.touched(others) == untouched
     assert birds_done.published() == birds_reference
+    assert "damaged" not in birds_done.succeed(*birds_done.birds, "--dry-run").err
 
 
 def test_a_deleted_block_alone_is_computed_again(birds_done, birds_reference):
@@ -200,6 +211,7 @@ def test_a_block_that_keeps_killing_its_process_is_set_aside(birds, birds_refere
     assert birds.failures() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["kill", "exit"])
 def test_a_process_that_dies_once_costs_nothing_but_time(birds, birds_reference, faults, fault):
     fault = {"FAULT": fault, "FAULT_ONCE": birds.folder / "happened", **FAULT}
@@ -223,6 +235,7 @@ def test_where_every_block_fails_nothing_is_published(birds, faults):
     assert failed.status == 1  # blocks failed; nothing is wrong with what the user typed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [2_000, 8_000, 30_000])
 def test_a_full_disk_is_said_and_what_was_finished_is_kept(birds, birds_reference, most):
     """A limit on the size of files stands for the disk: not even blocks fit, blocks, blocks and small tables."""

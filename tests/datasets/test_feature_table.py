@@ -143,7 +143,7 @@ def test_a_number_that_is_none_is_refused(tmp_path, suffix, bad):
 @pytest.mark.parametrize("text", ["", "NA", "nan", "abc", "1,5", "1 2"])
 def test_a_cell_that_is_no_number_is_refused(tmp_path, text):
     path = write(tmp_path / "mine.csv", frame(x=["1", "2", text, "4", "5", "6"]))
-    with pytest.raises(DataError, match="'x' must hold numbers|NaN or infinity in 1 rows of 'features'"):
+    with pytest.raises(DataError, match=r"'x' must hold numbers|NaN or infinity in 1 rows of 'features'"):
         load(path)
 
 
