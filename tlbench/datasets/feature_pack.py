@@ -107,7 +107,7 @@ def build(
     )
 
 
-LARGEST = 1e100
+LARGEST = 1e150
 """Squares of larger numbers soon overflow."""
 USUAL_BACKGROUNDS = ("background", "background_google", "257.clutter", "clutter")
 
