@@ -133,6 +133,7 @@ def digest(value: object) -> str:
     return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
 
 
+MOST_SEEDS = 100_000
 DATA_KEYS = ("setting", "background", "categories", "features")
 
 
@@ -164,8 +165,8 @@ def resolve(protocol: Protocol, study: Study, profile: str | None, overrides: Ma
     values |= {key: sorted(set(levels)) for key in factors if isinstance(levels := values[key], list)}
     if not values["conditions"]:
         raise ProtocolError(f"{protocol.name} needs at least one condition; known are {', '.join(study.groups)}")
-    if type(values["seeds"]) is not int or values["seeds"] < 1:
-        raise ProtocolError(f"seeds must be a whole number of at least 1, not {overrides.get('seeds')!r}")
+    if type(values["seeds"]) is not int or not 1 <= values["seeds"] <= MOST_SEEDS:
+        raise ProtocolError(f"seeds must be a whole number from 1 to {MOST_SEEDS:,}, not {overrides.get('seeds')!r}")
     for condition in values["conditions"]:
         if condition not in study.groups:
             raise ProtocolError(f"there is no condition '{condition}'; {nearest(condition, list(study.groups))}")
@@ -226,6 +227,8 @@ def _typed(text: str, like: object) -> Any:
         items = [part.strip() for part in text.strip("[] ").split(",") if part.strip()]
         return [_typed(item, like=like[0] if like else "") for item in items]
     if isinstance(like, str) or like is None:
+        return text
+    if "#" in text or "\n" in text:
         return text
     try:
         value = tomllib.loads(f"value = {text}")["value"]

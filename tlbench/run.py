@@ -198,6 +198,8 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 
 def _start_worker() -> None:
     """Leave Ctrl-C to the parent, end with it, and compute with one thread."""
+    # For libraries that are loaded later; ``_compute_task`` sees to those that are there already.
+    os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -30,6 +30,19 @@ def test_any_number_of_processes_and_any_hash_seed_give_the_same_bytes(birds, bi
     birds.assert_nothing_left_over()
 
 
+def test_any_number_of_processes_gives_the_same_blocks_to_the_last_bit(place):
+    blocks = []
+    for jobs in ("1", "2"):
+        results = ("--results", f"with-{jobs}")
+        place.succeed(
+            "run", "caltech-multisource", "--dataset", "digits", "--profile", "smoke", "--jobs", jobs, *results
+        )
+        found = sorted((place.folder / f"with-{jobs}").rglob("blocks/*/*.json"))
+        blocks.append({path.name: path.read_bytes() for path in found})
+    assert len(blocks[0]) == 45
+    assert blocks[0] == blocks[1]
+
+
 @pytest.mark.slow
 def test_threads_language_and_time_zone_change_no_byte(place, reference):
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "4")

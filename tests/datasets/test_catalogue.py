@@ -35,7 +35,7 @@ def test_every_entry_says_what_it_is_and_its_licence():
     for entry in CATALOGUE:
         assert entry.says
         assert entry.licence
-        assert set(entry.options) <= {"setting", "background", "categories"}
+        assert set(entry.options) <= {"setting", "background", "categories", "features"}
         for file in entry.files.values():
             assert file.sha256 is None or len(file.sha256) == 64
             assert all(url.startswith("https://") for url in file.urls)
@@ -56,7 +56,7 @@ def test_what_is_fetched_is_pinned():
         ("digit", "did you mean 'digits'"),
         ("caltech256-feature", "did you mean 'caltech256-features'"),
         ("Digits", "did you mean 'digits'"),
-        ("zzz", "known are digits, caltech256-features, features:PATH"),
+        ("zzz", "known are digits, caltech256-features, caltech256, caltech101, folder:PATH, features:PATH"),
         ("", "known are"),
         ("features:", "no data set 'features:'"),
         ("digits:x", "no data set 'digits:x'"),
@@ -76,8 +76,8 @@ def test_an_unknown_name_is_answered_with_the_nearest(name, says, tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("digits", Options(setting="mixed"), "'digits' has no setting to choose; caltech256-features has"),
-        ("digits", Options(background="zero"), "'digits' has no background to choose; features:PATH has"),
+        ("digits", Options(setting="mixed"), "'digits' has no setting to choose; caltech256-features, caltech256 have"),
+        ("digits", Options(background="zero"), "'digits' has no background to choose; folder:PATH, features:PATH have"),
         ("digits", Options(categories=("zero", "one")), "'digits' has no categories to choose"),
         ("caltech256-features", Options(background="x"), "has no background to choose"),
         ("caltech256-features", Options(categories=("x",)), "has no categories to choose"),

@@ -202,3 +202,10 @@ def test_a_pack_comes_back_from_its_file(tmp_path_factory, labels, kind):
         assert list(back.features) == list(made.features)
         assert back.own_backgrounds == made.own_backgrounds
         assert back.features[kind].tobytes() == made.features[kind].tobytes()
+
+
+def test_numbers_whose_squares_overflow_are_refused():
+    examples = [(f"p{row}", label) for row, label in enumerate(("dog", "cat", "background"))]
+    features = {"f": np.array([[1.0], [-1e200], [3.0]])}
+    with pytest.raises(DataError, match=r"a number beyond 1e\+150 in 1 rows of 'f', first 'p1'"):
+        build(examples, features, "background")

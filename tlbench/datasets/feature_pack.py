@@ -107,6 +107,8 @@ def build(
     )
 
 
+LARGEST = 1e150
+"""Squares of larger numbers soon overflow."""
 USUAL_BACKGROUNDS = ("background", "background_google", "257.clutter", "clutter")
 
 
@@ -117,10 +119,13 @@ def _names(labels: Sequence[str], most: int = 8) -> str:
 
 def _refuse_bad_numbers(features: Mapping[str, Floats], identities: Sequence[str]) -> None:
     for kind, values in features.items():
-        wrong = ~np.isfinite(values).all(axis=1)
-        if wrong.any():
-            first, rows = identities[int(wrong.argmax())], int(wrong.sum())
-            raise DataError(f"NaN or infinity in {rows} rows of '{kind}', first '{first}'; fill or remove them")
+        for what, wrong in (
+            ("NaN or infinity", ~np.isfinite(values)),
+            (f"a number beyond {LARGEST:g}", np.abs(values) > LARGEST),
+        ):
+            if (rows := wrong.any(axis=1)).any():
+                first = identities[int(rows.argmax())]
+                raise DataError(f"{what} in {int(rows.sum())} rows of '{kind}', first '{first}'; fill or remove them")
 
 
 def _distinct(

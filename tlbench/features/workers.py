@@ -1,20 +1,24 @@
 """The processes that decode pictures and compute their vectors.
 
-A decoder fed with damaged bytes may take its whole process down. The pool is then built anew and what was under way is
-done again picture by picture, so that the one that did it is found; it is given up after the second time alone.
+A decoder fed with damaged bytes may take its whole process down. Its chunk is then done again picture by picture, so
+that the one that did it is found; it is given up after the second process that dies with it alone.
+
+Each process has a pipe of its own to the parent. On the one pipe that an executor's processes share, one that is
+killed in the middle of an answer would leave the parent waiting for the rest for ever, and answers are large here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
+import traceback
 from collections import Counter, deque
 from collections.abc import Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +30,8 @@ from .errors import FeaturesError, PictureError
 Floats = NDArray[np.float32]
 
 CHUNK = 32  # pictures sent to a process at a time: a fraction of a second's work
-CHUNKS_EACH = 3  # under way for each process, so that none waits while the parent writes
 DEATHS = 2  # of a process that a picture was alone in, before the picture is given up
+FALSE_STARTS = 3  # in a row, before no more processes are started
 KILLS = "kills the process that decodes it"
 
 
@@ -42,80 +46,107 @@ class Task:
 
 Outcome = dict[str, Floats] | str  # kind → vector, or why the picture cannot be read
 Results = list[tuple[Task, Outcome]]
-_Pending = Future[list[Outcome]]
 
 
 def compute_all(tasks: Sequence[Task], jobs: int) -> Generator[Results, None, None]:
     """Compute tasks with ``jobs`` processes; yields them in chunks as they are done, in no fixed order.
 
-    Only a bounded number of chunks is held at a time. The processes end when the iterator does, however it does.
-    Raises FeaturesError where processes cannot be started.
+    Each process holds one chunk at a time. The processes end when the generator does, however it does. Raises
+    FeaturesError where processes cannot be started, RuntimeError for a mistake in a kind.
     """
     chunks = deque(list(tasks[start : start + CHUNK]) for start in range(0, len(tasks), CHUNK))
-    suspects: deque[Task] = deque()  # were under way when a process died; done one at a time
     deaths: Counter[str] = Counter()
-    under_way: dict[_Pending, list[Task]] = {}
-    jobs = max(1, min(jobs, len(chunks)))
-    pool = _pool(jobs)
+    false_starts = 0
+    workers: dict[Connection, _Worker] = {}
     try:
-        while chunks or suspects or under_way:
-            try:
-                if suspects and not under_way:
-                    under_way[pool.submit(_compute, [suspects[0]])] = [suspects[0]]
-                    suspects.popleft()
-                while not suspects and chunks and len(under_way) < CHUNKS_EACH * jobs:
-                    under_way[pool.submit(_compute, chunks[0])] = chunks[0]
-                    chunks.popleft()
-                finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    outcomes = future.result()
-                    yield list(zip(under_way.pop(future), outcomes, strict=True))
-            except BrokenProcessPool:
-                lost = [task for chunk in under_way.values() for task in chunk]
-                under_way.clear()
-                _stop(pool)
-                pool = _pool(jobs)
-                _try_out(pool)
-                if len(lost) == 1:
-                    deaths[lost[0].identity] += 1
-                    if deaths[lost[0].identity] == DEATHS:
-                        yield [(lost.pop(), KILLS)]
-                suspects.extendleft(reversed(lost))
+        for _ in range(max(1, min(jobs, len(chunks))) if chunks else 0):
+            _add(workers)
+        while chunks or any(worker.chunk for worker in workers.values()):
+            for worker in workers.values():
+                if chunks and worker.is_ready and not worker.chunk:
+                    worker.give(chunks.popleft())
+            for connection in wait(list(workers)):
+                worker = workers[connection]  # type: ignore[index]
+                try:
+                    answer = worker.connection.recv()
+                except (EOFError, OSError):
+                    del workers[worker.connection]
+                    lost = worker.end()
+                    false_starts += not worker.is_ready
+                    if false_starts == FALSE_STARTS:
+                        raise FeaturesError(
+                            "the processes that compute features die as soon as they start; what they said is above"
+                        ) from None
+                    _add(workers)
+                    if len(lost) == 1:
+                        deaths[lost[0].identity] += 1
+                        if deaths[lost[0].identity] == DEATHS:
+                            yield [(lost.pop(), KILLS)]
+                    chunks.extendleft([task] for task in reversed(lost))
+                    continue
+                if isinstance(answer, str):
+                    raise RuntimeError(answer)
+                done, worker.chunk = worker.chunk, []
+                worker.is_ready = True
+                false_starts = 0
+                if chunks:
+                    worker.give(chunks.popleft())  # before the answer is kept, so that it need not wait for that
+                if done:
+                    yield list(zip(done, answer, strict=True))
     finally:
-        _stop(pool)
+        for worker in workers.values():
+            worker.end()
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start)
+class _Worker:
+    """A process, the parent's end of its pipe, and the chunk that it holds. It is ready when it has first answered."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.chunk: list[Task] = []
+        self.is_ready = False
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()  # so that the pipe ends with the process
+
+    def give(self, chunk: list[Task]) -> None:
+        self.chunk = chunk
+        with contextlib.suppress(OSError):  # it has died, which the pipe will tell
+            self.connection.send(chunk)
+
+    def end(self) -> list[Task]:
+        """Let go of the process at once, whatever it is doing; returns what it held."""
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+        return self.chunk
 
 
-def _try_out(pool: ProcessPoolExecutor) -> None:
-    """Have a process do nothing. Raises FeaturesError where even that kills it, as no picture is to blame then."""
-    try:
-        pool.submit(_compute, []).result()
-    except BrokenProcessPool:
-        raise FeaturesError(
-            "the processes that compute features die as soon as they start; what they said is above"
-        ) from None
+def _add(workers: dict[Connection, _Worker]) -> None:
+    worker = _Worker()
+    workers[worker.connection] = worker
 
 
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """Let go of a pool at once, whatever it is doing."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.kill()
-    for process in processes:
-        process.join()
+def _serve(connection: Connection) -> None:
+    """Answer once to say that it is there, then each chunk with its outcomes, or with the traceback of a mistake.
 
-
-def _start() -> None:
-    """Leave Ctrl-C to the parent and end with it. Nothing here calls BLAS, so each process has one busy thread."""
+    Leaves Ctrl-C to the parent and ends with it. Nothing here calls BLAS, so each process has one busy thread.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # glibc's malloc learns from the largest block that is freed what to keep for itself. Without this one it would hand
     # a picture's memory back to the kernel and fetch it again, page by page, which takes a third of the time or more.
     np.empty(16 << 20, np.uint8)
+    answer: list[Outcome] | str = []
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone
+        while True:
+            connection.send(answer)
+            tasks = connection.recv()
+            try:
+                answer = [_describe(task) for task in tasks]
+            except Exception:
+                answer = traceback.format_exc()
 
 
 def _end_with_parent() -> None:
@@ -123,10 +154,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _compute(tasks: Sequence[Task]) -> list[Outcome]:
-    return [_describe(task) for task in tasks]
 
 
 def _describe(task: Task) -> Outcome:
