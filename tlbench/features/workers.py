@@ -16,7 +16,7 @@ import signal
 import threading
 import traceback
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -98,6 +98,19 @@ def compute_all(tasks: Sequence[Task], jobs: int) -> Generator[Results, None, No
             worker.end()
 
 
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """A process begun within never sees Ctrl-C, not even while it starts; this one sees it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Worker:
     """A process, the parent's end of its pipe, and the chunk that it holds. It is ready when it has first answered."""
 
@@ -107,7 +120,8 @@ class _Worker:
         self.chunk: list[Task] = []
         self.is_ready = False
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
+        with _deaf_to_interrupts():
+            self._process.start()
         theirs.close()  # so that the pipe ends with the process
 
     def give(self, chunk: list[Task]) -> None:
