@@ -299,7 +299,9 @@ def _is_abandoned(temporary: Path) -> bool:
     except ProcessLookupError:
         return True
     except OSError:
-        pass
+        return False
+    with contextlib.suppress(OSError):  # a process that was killed keeps its number until its parent has noticed
+        return Path(f"/proc/{owner[1]}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
     return False
 
 

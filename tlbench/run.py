@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -168,8 +169,13 @@ def _run_batch(
                 note(tasks.pop(future), results)
     except BrokenProcessPool:
         return [(task, future.running()) for future, task in tasks.items()] or [(task, True) for task in batch]
+    except BaseException:
+        with _children_deaf_to_interrupts():
+            _stop(pool)
+        raise
     finally:
-        _stop(pool)
+        # Processes that are idle or gone; those of an interrupted run are, too, by now.
+        pool.shutdown(wait=sys.exc_info()[0] is None, cancel_futures=True)
     return []
 
 

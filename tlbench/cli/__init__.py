@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from typing import NoReturn
 
 import click
@@ -18,6 +19,9 @@ from .options import INTERRUPTED, NOT_TO_BE_HAD, WRONG_INPUT, AsWritten, leave
 from .reading import check, list_, plot
 from .running import run
 
+PATIENCE = 1.5
+"""Seconds that an interrupted run may take to end by itself."""
+
 
 def main() -> NoReturn:
     """Run the command line and exit with a status; a user's mistake is one sentence, a traceback needs --debug."""
@@ -26,7 +30,7 @@ def main() -> NoReturn:
     try:
         sys.exit(cli(prog_name="tlbench", standalone_mode=False) or 0)
     except (KeyboardInterrupt, click.Abort):
-        leave("interrupted; what had finished is kept: the same command goes on from there", INTERRUPTED)
+        _leave_soon("interrupted; what had finished is kept: the same command goes on from there")
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(WRONG_INPUT)
@@ -44,6 +48,14 @@ def main() -> NoReturn:
 
 def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _leave_soon(message: str) -> NoReturn:
+    """End, at the latest after a moment: a thread of the pool may wait for ever for a process that was just killed."""
+    patience = threading.Timer(PATIENCE, os._exit, (INTERRUPTED,))
+    patience.daemon = True
+    patience.start()
+    leave(message, INTERRUPTED)
 
 
 def _status(error: Exception) -> int | None:

@@ -95,6 +95,10 @@ def _files_of(name: str, setting: str | None, source: Path | None) -> list[datas
     from .. import datasets
 
     entry, _ = datasets.find(name)
+    if setting and "setting" not in entry.options:
+        raise datasets.DataError(f"data set '{entry.name}' has no setting to choose")
+    if source and not source.exists():
+        raise datasets.DataError(f"there is no file {source}")
     files = datasets.needed_files(name, datasets.Options(setting=setting)) if setting else _all_files(entry)
     if source:
         carried = {path.name for path in source.rglob("*")} if source.is_dir() else {source.name}
@@ -124,6 +128,11 @@ def data_check(name: str | None, data_dir: Path | None) -> int:
             tree = datasets.find_tree(entry.collection, folder)
             kind = ("verified" if tree.verified else "unverified") if tree else "missing"
             states.append((entry.name, str(tree.folder if tree else folder / entry.collection), kind))
+    if not states:
+        terminal.say(
+            f"nothing of {name} is fetched, so there is nothing to verify here; `tlbench run` reads it as it is"
+        )
+        return 0
     terminal.listing(("data set", "file", "state"), states)
     return (
         FAILED

@@ -32,7 +32,11 @@ Examples:
   tlbench run ./mine.toml --profile quick --seeds 5   a protocol of your own""",
 )
 @click.argument("experiment")
-@click.option("--dataset", metavar="NAME", help="digits, caltech256-features, features:PATH …  [default: the paper's]")
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    help="digits, caltech101, folder:PATH, features:PATH … (`tlbench list`).  [default: the paper's]",
+)
 @click.option("--profile", metavar="NAME", help="How much to run, as the protocol names it.  [default: the protocol's]")
 @click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="Random splits.  [default: the profile's]")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a factor or choice; may be repeated.")

@@ -189,7 +189,7 @@ def _collection(which: str) -> Caltech:
 def _held(folder: Path) -> dict[str, int]:
     """How many labels and pictures a tree holds, and how many bytes they are."""
     listed = [list_pictures(label) for label in label_folders(folder)]
-    sizes = [size for label in listed for size, _ in label.pictures.values()]
+    sizes = [size for label in listed for size, *_ in label.pictures.values()]
     return {"labels": len(listed), "pictures": len(sizes), "bytes": sum(sizes)}
 
 

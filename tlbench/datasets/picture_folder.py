@@ -49,10 +49,13 @@ class PictureSet:
 
 @dataclass
 class LabelFolder:
-    """What lies in one folder: its pictures by name with size and time, and how many other files and folders."""
+    """What lies in one folder: its pictures by name with size and times, and how many other files and folders.
+
+    Both times count: the modification time can be set by anyone, that of the last change of the file's status cannot.
+    """
 
     path: Path
-    pictures: dict[str, tuple[int, int]]
+    pictures: dict[str, tuple[int, int, int]]
     others: int = 0
     folders: int = 0
 
@@ -112,6 +115,7 @@ def list_pictures(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> LabelFold
         name = entry.name.casefold()
         if name.startswith(".") or name in ("thumbs.db", "__macosx"):
             continue
+        _refuse_dangling(Path(entry.path))
         with reading(Path(entry.path)):
             deeper = entry.is_dir()
         if deeper:
@@ -123,7 +127,7 @@ def list_pictures(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> LabelFold
                 about = entry.stat()
             if not stat.S_ISREG(about.st_mode):
                 raise DataError(f"{entry.path} is no plain file; remove it")
-            found.pictures[entry.name] = (about.st_size, about.st_mtime_ns)
+            found.pictures[entry.name] = (about.st_size, about.st_mtime_ns, about.st_ctime_ns)
     return found
 
 
@@ -133,11 +137,19 @@ def label_folders(folder: Path) -> list[Path]:
         what = "is a file, not a folder" if folder.exists() else "is not there"
         raise DataError(f"{folder} {what}; give the folder in which each label has a folder of pictures")
     with reading(folder):
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+        entries = list(os.scandir(folder))
+        for entry in entries:
+            _refuse_dangling(Path(entry.path))
+        names = sorted(entry.name for entry in entries if entry.is_dir())
     names = [name for name in names if not name.startswith(".") and name.casefold() != "__macosx"]
     if not names:
         raise DataError(f"{folder} has no folders in it; put the pictures of each label into a folder of its own")
     return [folder / name for name in names]
+
+
+def _refuse_dangling(path: Path) -> None:
+    if path.is_symlink() and not path.exists():
+        raise DataError(f"{path} is a link to nowhere; mend or remove it")
 
 
 def _label_folders(folder: Path, name_of: Callable[[str], str]) -> dict[str, Path]:
@@ -207,27 +219,31 @@ class _Index:
         self.folder = folder
         name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16]
         self.file = None if place is None else place / f"pictures-{name}.json"
-        self.known: dict[str, tuple[int, int, str]] = {}
+        self.known: dict[str, tuple[int, int, int, str]] = {}
         self.changed = False
         if self.file is not None:
             with suppress(OSError, ValueError, TypeError, AttributeError):  # one that cannot be read is none
                 kept = json.loads(self.file.read_text(encoding="utf-8"))
                 self.known = {
-                    str(path): (int(size), int(time), identity)
-                    for path, (size, time, identity) in kept["pictures"].items()
+                    str(path): (int(size), int(time), int(change), identity)
+                    for path, (size, time, change, identity) in kept["pictures"].items()
                     if re.fullmatch("[0-9a-f]{32}", identity)
                 }
 
-    def identity(self, path: Path, about: tuple[int, int]) -> str:
+    def identity(self, path: Path, about: tuple[int, int, int]) -> str:
         key = f"{path.parent.name}/{path.name}"
-        size, time, identity = self.known.get(key, (-1, -1, ""))
-        if (size, time) == about:
-            return identity
+        *remembered, identity = self.known.get(key, (-1, -1, -1, ""))
+        if tuple(remembered) == about:
+            return str(identity)
         with reading(path):
             identity = hash_file(path, "sha256")[0].hexdigest()[:32]
             now = path.stat()
         self.known.pop(key, None)
-        if (now.st_size, now.st_mtime_ns) == about:  # else it was being written, and will be read again
+        if (
+            now.st_size,
+            now.st_mtime_ns,
+            now.st_ctime_ns,
+        ) == about:  # else it was being written, and will be read again
             self.known[key] = (*about, identity)
         self.changed = True
         return identity
