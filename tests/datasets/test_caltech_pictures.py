@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import os
 import tarfile
 import threading
 import zipfile
@@ -300,3 +301,43 @@ def test_an_unknown_collection_and_an_unknown_category_are_named(which, tmp_path
     lay_out(which, tmp_path)
     with pytest.raises(DataError, match=r"no label 'Motorbike'.* did you mean '[Mm]otorbikes'"):
         scan_tree(which, ensure_tree(which, tmp_path), ("Motorbike", "okapi"))
+
+
+@pytest.mark.skipif("TLBENCH_REAL_DATA" not in os.environ, reason="TLBENCH_REAL_DATA names no folder")
+def test_real_pictures_from_a_site_that_breaks_off_to_accuracies(tmp_path, monkeypatch):
+    """The whole way of Caltech-256: its layout with real pictures, fetched in two parts, unpacked, described, run."""
+    from tlbench import datasets, opening, protocol, studies
+    from tlbench.plan import make_plan, resolve
+
+    monkeypatch.setattr(downloads, "_sleep", lambda _: None)
+    folders = {"dalmatian": "056.dog", "llama": "105.horse", "Motorbikes": "145.motorbikes-101"}
+    folders["BACKGROUND_Google"] = "257.clutter"
+    files: dict[str, bytes] = {}
+    with tarfile.open(Path(os.environ["TLBENCH_REAL_DATA"]) / "caltech101-ObjectCategories.tar.gz") as archive:
+        for entry in archive:
+            folder, number = folders.get(Path(entry.name).parent.name), Path(entry.name).stem[-4:]
+            if folder and entry.name.endswith(".jpg") and number <= "0075":
+                files[f"{folder}/{folder[:3]}_{number}.jpg"] = archive.extractfile(entry).read()
+    body = packed_tar("256_ObjectCategories", files, "w")
+    with Site(body) as server:
+        server.plan = ["long", "breaks off", "whole"]
+        url = f"http://127.0.0.1:{server.server_port}/256_ObjectCategories.tar"
+        real = COLLECTIONS["caltech256"]
+        archive = replace(real.archive, urls=(url,), size=len(body), md5=hashlib.md5(body).hexdigest())
+        monkeypatch.setitem(caltech_pictures.COLLECTIONS, "caltech256", replace(real, archive=archive))
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        options = datasets.Options(categories=("dog", "horse", "motorbikes"))
+        for file in datasets.to_fetch("caltech256", options, tmp_path):
+            datasets.fetch(file, tmp_path)
+        server.shutdown()
+        thread.join()
+    pack = opening.open_pack("caltech256", options, tmp_path, jobs=1)
+    assert len(pack.identities) == len(files)
+    declared = protocol.read("caltech-multisource")
+    study = studies.find(declared.study)
+    plan = make_plan(declared, study, resolve(declared, study, "smoke", {}), pack, pack.fingerprint)
+    for block in plan.blocks[:1]:
+        measured = study.compute(study.prepare(pack, block), block)["measurements"]
+        assert max(measured["value"]) > 70
+    assert datasets.to_fetch("caltech256", options, tmp_path) == []
