@@ -7,7 +7,7 @@ splits as one stack.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Annotated, Any, Literal
@@ -126,11 +126,12 @@ def prepare(pack: FeaturePack, block: Block) -> Task:
     rows = draw_task(pack, block.unit, parameters.amounts, parameters.overlap, parameters.seed, block.splits)
     source_training = np.unique(np.concatenate([np.r_[s.positives, s.negatives] for s in rows.sources.values()]))
     kernel = MeanRBFKernel.fit(pack.take(source_training))
-    # Training and test examples are never in one product: not even rounding carries the one to the other.
+    # No product is centred on test examples: not even rounding carries them into what is fitted.
     train_rows, test_rows = np.unique(rows.train), np.unique(rows.test)
     training, testing = pack.take(train_rows), pack.take(test_rows)
-    train_scores, test_scores = _source_scores(pack, kernel, rows, [training, testing], parameters.C)
     train_at, test_at = np.searchsorted(train_rows, rows.train), np.searchsorted(test_rows, rows.test)
+    used_rows = np.union1d(train_rows, test_rows)
+    scores = _source_scores(pack, kernel, rows, pack.take(used_rows), parameters.C)
     train_kernel = kernel(training, training)[train_at[:, :, None], train_at[:, None, :]]
     test_kernel = kernel(testing, training)[test_at[:, :, None], train_at[:, None, :]]
     shots = np.array(parameters.shots)
@@ -144,18 +145,18 @@ def prepare(pack: FeaturePack, block: Block) -> Task:
         sources=list(rows.sources),
         shots=parameters.shots,
         labels=labels,
-        scores=train_scores[train_at][:, None] * in_task[..., None],
+        scores=scores[np.searchsorted(used_rows, rows.train)][:, None] * in_task[..., None],
         balance=balance,
         machines=factorise(stacked, balance, parameters.C, in_task),
         test_kernel=test_kernel[:, None],
-        test_scores=test_scores[test_at][:, None],
+        test_scores=scores[np.searchsorted(used_rows, rows.test)][:, None],
     )
 
 
 def _source_scores(
-    pack: FeaturePack, kernel: MeanRBFKernel, rows: TaskRows, wanted: Sequence[dict[str, Floats]], C: float
-) -> list[Floats]:
-    """Decision values of every source on each of the wanted sets of examples, shape (examples, k).
+    pack: FeaturePack, kernel: MeanRBFKernel, rows: TaskRows, used: dict[str, Floats], C: float
+) -> Floats:
+    """Decision values of every source on the target's examples, shape (examples, k), each example by itself.
 
     Sources share background pictures, so the kernel between target and sources is computed once for each distinct one.
     """
@@ -168,12 +169,10 @@ def _source_scores(
         labels = np.r_[np.ones(len(source.positives)), -np.ones(len(source.negatives))]
         alpha, biases[index] = train(kernel(examples, examples), labels, C)
         duals[np.searchsorted(distinct, training), index] = alpha
-    scores = [np.tile(biases, (len(next(iter(examples.values()))), 1)) for examples in wanted]
+    scores = np.tile(biases, (len(next(iter(used.values()))), 1))
     for start in range(0, len(distinct), CHUNK):
         chunk = slice(start, start + CHUNK)
-        sources = pack.take(distinct[chunk])
-        for values, examples in zip(scores, wanted, strict=True):
-            values += kernel(examples, sources) @ duals[chunk]
+        scores += kernel(used, pack.take(distinct[chunk])) @ duals[chunk]
     return scores
 
 
