@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -54,6 +55,11 @@ class TaskRows:
     train: Rows
     test: Rows
     test_positives: int
+
+    @cached_property
+    def source_training(self) -> Rows:
+        """The distinct rows that any source is trained on, sorted."""
+        return np.unique(np.concatenate([np.r_[s.positives, s.negatives] for s in self.sources.values()]))
 
 
 def draw_task(

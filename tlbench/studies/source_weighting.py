@@ -124,8 +124,7 @@ def prepare(pack: FeaturePack, block: Block) -> Task:
     """Draw the pictures, train the sources and factorise every target machine of a block's splits."""
     parameters = msgspec.convert(block.parameters, Parameters)
     rows = draw_task(pack, block.unit, parameters.amounts, parameters.overlap, parameters.seed, block.splits)
-    source_training = np.unique(np.concatenate([np.r_[s.positives, s.negatives] for s in rows.sources.values()]))
-    kernel = MeanRBFKernel.fit(pack.take(source_training))
+    kernel = MeanRBFKernel.fit(pack.take(rows.source_training))
     # No product is centred on test examples: not even rounding carries them into what is fitted.
     train_rows, test_rows = np.unique(rows.train), np.unique(rows.test)
     training, testing = pack.take(train_rows), pack.take(test_rows)
@@ -160,7 +159,7 @@ def _source_scores(
 
     Sources share background pictures, so the kernel between target and sources is computed once for each distinct one.
     """
-    distinct = np.unique(np.concatenate([np.r_[s.positives, s.negatives] for s in rows.sources.values()]))
+    distinct = rows.source_training
     duals = np.zeros((len(distinct), len(rows.sources)))
     biases = np.zeros(len(rows.sources))
     for index, source in enumerate(rows.sources.values()):
