@@ -37,7 +37,7 @@ class Inputs:
     def compute(self) -> list[dict[str, Columns]]:
         """Everything the study does from here on: factorise, learn β, predict, and fill the tables."""
         task = self.factorised()
-        return [self.study.compute(task, block) for block in self.blocks]
+        return [self.study.compute(task, block, None) for block in self.blocks]
 
     def accuracies(self) -> dict[str, Floats]:
         """Of every condition, (splits, shots)."""

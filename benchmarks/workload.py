@@ -33,7 +33,7 @@ class WholeRun:
         tables = []
         for blocks in self.tasks:
             task = self.study.prepare(self.pack, blocks[0])
-            tables += [self.study.compute(task, block) for block in blocks]
+            tables += [self.study.compute(task, block, None) for block in blocks]
         return tables
 
 

@@ -13,7 +13,7 @@ from hypothesis import settings
 from msgspec import Meta
 
 from tlbench import datasets, protocol
-from tlbench.plan import Study, make_plan, resolve
+from tlbench.plan import Study, make_plan, resolve, units_by_groups
 
 # A busy machine is no fault of the program.
 settings.register_profile("unhurried", deadline=None)
@@ -102,13 +102,15 @@ class ToyParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 TOY_STUDY = Study(
     version=3,
     Parameters=ToyParameters,
-    groups={"plain": "plain", "left": "sided", "right": "sided", "far": "far"},
     says={"plain": "nothing", "left": "to the left", "right": "to the right", "far": "far off"},
     tables={"weights": ("target", "source", "split", "shots", "condition", "beta")},
-    splits_per_block=10,
-    units=lambda data, parameters: list(data),
+    cut=units_by_groups(
+        lambda data, parameters: list(data),
+        {"plain": "plain", "left": "sided", "right": "sided", "far": "far"},
+        splits_per_block=10,
+    ),
     prepare=lambda data, block: None,
-    compute=lambda shared, block: {},
+    compute=lambda shared, block, keeping: {},
     remarks=lambda tables: [],
 )
 

@@ -28,7 +28,7 @@ def test_numbers_move_only_with_the_version_of_the_study(plan, unit):
     made, study, pack = plan
     (task,) = (task for task in made.tasks(made.blocks) if task[0].unit == unit)
     shared = study.prepare(pack, task[0])
-    computed = [study.compute(shared, block) for block in task]
+    computed = [study.compute(shared, block, None) for block in task]
     for name, value, keys in (
         ("measurements", "value", ["condition", "split", "shots"]),
         ("weights", "beta", ["condition", "split", "shots", "source"]),

@@ -36,7 +36,13 @@ def test_nothing_set_is_the_protocol(toy, settle):
     assert settings.seeds == 2
     assert settings.conditions == ("plain", "left", "right")
     assert settings.parameters == {"shots": [1, 2, 4], **{k: c["value"] for k, c in toy.content["choices"].items()}}
-    assert settings.data == {"setting": "mixed", "background": None, "categories": ["a", "b"], "features": []}
+    assert settings.data == {
+        "setting": "mixed",
+        "background": None,
+        "categories": ["a", "b"],
+        "features": [],
+        "class_list": None,
+    }
     assert settings.changed == {}
 
 

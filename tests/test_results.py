@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from types import SimpleNamespace
@@ -136,6 +137,113 @@ def test_an_edited_protocol_judges_what_is_there(run, toy):
     edited = protocol.parse(toy.content, "toy")
     assert [finding.claim.id for finding in results.reopen(run.folder, edited).findings()] == ["right-beats-plain"]
     assert len(results.reopen(run.folder).findings()) == 3
+
+
+# Several metrics, and what was left out on purpose
+
+
+def test_a_study_may_measure_several_things_of_which_one_is_tested(begun, toy_tables):
+    run = begun()
+    alone = run.publish()
+    run.records.forget()
+    for block in run.plan.blocks:
+        found = toy_tables(block, value)
+        measured = found["measurements"]
+        count = len(measured["value"])
+        doubled = {name: cells * 2 for name, cells in measured.items()}
+        doubled["metric"] = ["accuracy"] * count + ["train_loss"] * count
+        doubled["value"] = measured["value"] + [1e3 - cell for cell in measured["value"]]
+        run.records.save(block, {**found, "measurements": doubled})
+    both = run.publish()
+    assert list(both.measured.columns) == MEASUREMENTS
+    assert list(both.measured["metric"].value_counts()) == [90, 90]
+    assert both.missing == 0
+    assert claims.as_table(both.findings()).equals(claims.as_table(alone.findings()))
+    assert set(csv(run, "summary")["metric"]) == {"accuracy", "train_loss"}
+
+
+def test_claims_on_what_the_settings_leave_out_are_not_run(begun):
+    published = begun(overrides={"shots": "1,4", "conditions": "plain,right"}).publish()
+    assert published.extent == claims.Extent({"shots": [1, 4]}, ("plain", "right"))
+    first, slope, most = published.findings()
+    assert (first.verdict, first.reason) == ("not run", "shots 2")
+    assert [slope.verdict, most.verdict] == ["reproduced", "reproduced"]
+    assert published.missing == 0
+
+
+def test_the_manifest_may_count_cells_that_are_no_full_grid(run):
+    path = run.folder / "manifest.json"
+    content = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**content, "cells": 93}))
+    assert results.reopen(run.folder).missing == 3
+    measured = csv(run, "measurements")
+    extra = measured[(measured["condition"] == "plain") & (measured["shots"] == 1)].iloc[:3].assign(shots=0)
+    pd.concat([measured, extra]).to_csv(run.folder / "measurements.csv", index=False)
+    assert results.reopen(run.folder).missing == 0
+
+
+# Published numbers
+
+NUMBERS = (
+    "unit,split,condition,shots,metric,value\n"
+    "u,0,right,1,accuracy,50\nu,0,right,2,accuracy,50\nu,0,plain,1,accuracy,45\nv,0,right,1,accuracy,50\n"
+)
+
+
+@pytest.fixture
+def compared(tmp_path, toy, begun):
+    """A run of a protocol of one's own that lies beside published numbers."""
+    toy.content["reference"] = {"file": "numbers.csv", "says": "they", "name": "their numbers"}
+    toy.content["figures"][0]["published"] = True
+    (tmp_path / "mine.toml").write_text(as_toml(toy.content), encoding="utf-8")
+    (tmp_path / "numbers.csv").write_text(NUMBERS, encoding="utf-8")
+    declared = protocol.read(str(tmp_path / "mine.toml"))
+    run = begun()
+    plan = dataclasses.replace(run.plan, protocol=declared)
+    run.publish = lambda: results.publish(plan, run.records, DATA, toy.study.tables)
+    run.declared, run.numbers = declared, tmp_path / "numbers.csv"
+    return run
+
+
+def test_the_same_claims_on_published_numbers_are_a_table_of_their_own(compared):
+    published = compared.publish()
+    beside = published.findings_published()
+    assert [finding.claim.id for finding in beside] == [finding.claim.id for finding in published.findings()]
+    table = csv(compared, "claims_published")
+    assert list(table.columns) == list(csv(compared, "claims").columns)
+    assert list(table["verdict"]) == ["shown, not tested", "not run", "not run"]
+    assert table["effect"][0] == 5.0
+    assert tables.to_csv(claims.as_table(beside)) == (compared.folder / "claims_published.csv").read_bytes()
+
+
+def test_published_numbers_are_drawn_and_change_nothing_else(compared):
+    drawn = {path.name: path.read_bytes() for path in compared.publish().draw()}
+    compared.numbers.write_text(NUMBERS.replace("45", "40"), encoding="utf-8")
+    again = {path.name: path.read_bytes() for path in results.reopen(compared.folder, compared.declared).draw()}
+    assert {name for name in drawn if drawn[name] != again[name]} == {"lines.png", "lines.svg"}
+
+
+def test_without_a_reference_there_is_no_such_table(run):
+    found = results.reopen(run.folder)
+    assert found.published is None
+    assert found.findings_published() is None
+    assert not (run.folder / "claims_published.csv").exists()
+
+
+def test_a_protocol_that_is_left_only_in_the_manifest_has_lost_its_numbers(compared):
+    compared.publish()
+    left = results.reopen(compared.folder)
+    assert left.protocol == compared.declared
+    assert left.published is None
+    assert len(left.draw()) == 4
+
+
+def test_numbers_that_are_gone_are_said_and_the_runs_own_tables_are_written(compared):
+    compared.numbers.unlink()
+    with pytest.raises(ProtocolError, match=r"there is no numbers\.csv"):
+        compared.publish()
+    assert (compared.folder / "claims.csv").exists()
+    assert len(results.reopen(compared.folder, compared.declared).findings()) == 3
 
 
 # What is missing

@@ -68,6 +68,18 @@ def test_equal_measurements_of_different_splits_are_not_repeats(toy, toy_tables)
     assert len(measured) == 2 * 12 * 3 * 3
 
 
+def test_a_study_that_names_its_metrics_keeps_them(toy, toy_tables):
+    plan = toy.plan()
+
+    def named(block, value):
+        found = toy_tables(block, value)["measurements"]
+        return {"measurements": {**found, "metric": ["loss"] * len(found["value"])}}
+
+    measured = collected(plan, named)["measurements"]
+    assert list(measured.columns) == COLUMNS
+    assert set(measured["metric"]) == {"loss"}
+
+
 def test_nothing_found_is_no_table(toy, toy_tables):
     assert collected(toy.plan(), toy_tables, []) == {}
 
@@ -148,6 +160,20 @@ def test_a_row_without_a_value_is_missing_and_others_do_not_stand_in_for_it():
     assert missing(frame(rows)) == 1
     foreign = [("c", 0, "plain", 1, 1.0), ("a", 2, "plain", 1, 1.0), ("a", 0, "far", 1, 1.0), ("a", 0, "plain", 3, 1.0)]
     assert missing(frame([*rows, *foreign, *ALL[5:]])) == 1
+
+
+def test_cells_that_are_no_full_grid_are_counted_as_planned():
+    # The plain condition does not vary: one cell a unit and split, at a level that is none of the factor's.
+    rows = [
+        (u, s, c, n, 50.0) for u in UNITS for s in range(SEEDS) for c, n in [("plain", 0), ("right", 1), ("right", 2)]
+    ]
+    planned = {"shots": [1, 2]}
+    for gone in (0, 1, 5):
+        assert tables.missing_cells(frame(rows[gone:]), UNITS, CONDITIONS, SEEDS, planned, len(rows)) == gone
+    twice = frame([*rows[1:], rows[2]])
+    assert tables.missing_cells(twice, UNITS, CONDITIONS, SEEDS, planned, len(rows)) == 1
+    foreign = frame([*rows[1:], ("c", 0, "plain", 0, 1.0), ("a", 2, "plain", 0, 1.0), ("a", 0, "far", 1, 1.0)])
+    assert tables.missing_cells(foreign, UNITS, CONDITIONS, SEEDS, planned, len(rows)) == 1
 
 
 # As text

@@ -1,4 +1,4 @@
-"""Any data set as a feature pack: pictures are described on the way."""
+"""Any data set as a feature pack, its pictures described on the way, or as labelled pictures for networks."""
 
 from __future__ import annotations
 
@@ -49,6 +49,23 @@ def open_pack(
     )
     left_out = tuple(f"{path} {reason}: left out" for path, reason in described.broken)
     return _pack(opened, described, left_out)
+
+
+def open_pictures(
+    reference: str,
+    options: datasets.Options,
+    folder: Path,
+    jobs: int,
+    skip_broken: bool = False,
+    watch: Watch | None = None,
+) -> datasets.LabelledPictures:
+    """Open a data set for networks; pictures that were not decoded before are, with ``jobs`` threads.
+
+    Raises data errors, also for pictures that cannot be read, unless ``skip_broken``, which leaves them out with a
+    notice.
+    """
+    watch = watch or Watch()
+    return datasets.open_pictures(reference, options, folder, jobs, skip_broken, watch.unpacking, watch.describing)
 
 
 def _pack(

@@ -93,8 +93,9 @@ class Records:
 
     def forget(self) -> None:
         """Remove what earlier runs finished here, so that all of it is done again."""
-        for path in [*self._files("blocks"), *self._files("failures")]:
-            path.unlink(missing_ok=True)
+        for kind in ("blocks", "failures", "weights", "begun"):
+            for path in [*self._files(kind)]:
+                path.unlink(missing_ok=True)
 
     def replaces(self, plan: Plan) -> str | None:
         """The short hash of another run whose results lie here, which this plan's will replace."""
@@ -120,16 +121,17 @@ class Records:
         """Whether there is a file for the block, trusted or not."""
         return self._block_path(block).exists()
 
-    def save(self, block: Block, tables: Mapping[str, Columns]) -> None:
-        """Keep a finished block and forget that it ever failed."""
-        body = msgspec.json.encode({"block": block.identity, "environment": environment(), "tables": tables})
-        _write(self._block_path(block), hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+    def save(self, block: Block, tables: Mapping[str, Columns], device: str | None = None) -> None:
+        """Keep a finished block and forget that it ever failed; ``device``: where it was computed, if that varies."""
+        about = environment() | ({"torch": version("torch"), "device": device} if device else {})
+        body = msgspec.json.encode({"block": block.identity, "environment": about, "tables": tables})
+        write_whole(self._block_path(block), hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
         self._failure_path(block).unlink(missing_ok=True)
 
     def save_failure(self, block: Block, traceback: str) -> Path:
         """Keep the traceback of a block that failed; returns where."""
         path = self._failure_path(block)
-        _write(path, f"{describe(block)}\n\n{traceback}".encode())
+        write_whole(path, f"{describe(block)}\n\n{traceback}".encode())
         return path
 
     def failure(self, block: Block) -> Path | None:
@@ -180,7 +182,7 @@ class Records:
         """Write a table, figure or manifest unless it already says the same."""
         path = self.folder / name
         if not (path.is_file() and path.read_bytes() == content):
-            _write(path, content)
+            write_whole(path, content)
         return path
 
     def write_manifest(
@@ -213,6 +215,7 @@ class Records:
             "changed": dict(settings.changed),
             "units": list(dict.fromkeys(block.unit for block in plan.blocks)),
             "blocks": {"planned": len(plan.blocks), "finished": len(environments)},
+            "cells": plan.cells,
             "study": {"name": plan.protocol.study, "version": plan.blocks[0].version if plan.blocks else 0},
             "environment": common,
             "text": dict(text),
@@ -241,7 +244,8 @@ class Records:
 def describe(block: Block) -> str:
     """A block in words."""
     splits = f"split {block.splits[0]}" if len(block.splits) == 1 else f"splits {block.splits[0]}–{block.splits[-1]}"
-    return f"{block.unit}, {splits}, {' and '.join(block.conditions)}"
+    layers = f", layers {block.parameters['layers']}" if block.chain else ""
+    return f"{block.unit}, {splits}, {' and '.join(block.conditions)}{layers}"
 
 
 def finished_runs(results: Path, experiment: str | None = None) -> list[Path]:
@@ -270,7 +274,7 @@ def _processor() -> str:
     return platform.processor()
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Put a file in place whole or not at all. Raises RecordsError where the disk refuses."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import claims, protocol, tables
+from . import claims, protocol, published, tables
 from .records import BlockRecord, Records, RecordsError, finished_runs, in_words, load_all
 
 if TYPE_CHECKING:
@@ -37,6 +38,21 @@ class Results:
         return dict(self.manifest["settings"]["factors"])
 
     @property
+    def extent(self) -> claims.Extent:
+        """What the run was meant to cover."""
+        return claims.Extent(self.factors, tuple(self.manifest["settings"]["conditions"]))
+
+    @cached_property
+    def published(self) -> published.Published | None:
+        """The numbers that the protocol is compared with.
+
+        None where it names none, or where all that is left of the protocol is its copy in the manifest and the file is
+        not among those that ship. Raises ProtocolError where a protocol file names what cannot be read.
+        """
+        known = self.protocol.folder is not None or published.find(self.protocol) is not None
+        return published.load(self.protocol) if known else None
+
+    @property
     def caption(self) -> str:
         """Which run this is: data set, profile, what was changed, and its short hash."""
         changed = [f"{key} = {in_words(value)}" for key, value in self.manifest["changed"].items()]
@@ -54,7 +70,11 @@ class Results:
 
     def findings(self) -> list[claims.Finding]:
         """Every claim of the protocol, tested."""
-        return claims.assess(self.protocol, self.measured, self.factors)
+        return claims.assess(self.protocol, self.measured, self.extent)
+
+    def findings_published(self) -> list[claims.Finding] | None:
+        """The same claims on the published numbers; None where there are none."""
+        return self.published.findings(self.protocol) if self.published else None
 
     def draw(self) -> list[Path]:
         """Draw every figure again; returns the files."""
@@ -62,7 +82,8 @@ class Results:
 
         written = []
         for figure in self.protocol.figures:
-            drawn = figures.draw(figure, self.protocol, self.tables, self.factors, self.caption)
+            beside = self.published.table if figure.published and self.published else None
+            drawn = figures.draw(figure, self.protocol, self.tables, self.factors, self.caption, beside)
             written += [self.records.write(name, content) for name, content in drawn.items()]
         return written
 
@@ -88,6 +109,8 @@ def publish(
     results = reopen(records.folder, plan.protocol)
     records.write("summary.csv", tables.to_csv(results.summary()))
     records.write("claims.csv", tables.to_csv(claims.as_table(results.findings())))
+    if (beside := results.findings_published()) is not None:
+        records.write("claims_published.csv", tables.to_csv(claims.as_table(beside)))
     return results
 
 
@@ -107,14 +130,15 @@ def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:
             raise RecordsError(f"{folder / name}.csv cannot be read ({error}); run the experiment again") from None
     if "measurements" not in found:
         raise RecordsError(f"{folder} holds no measurements.csv; run the experiment again")
-    settings = manifest["settings"]
+    settings, measured = manifest["settings"], found["measurements"]
     try:
         missing = tables.missing_cells(
-            found["measurements"],
+            measured[measured["metric"] == declared.metric],
             manifest["units"],
             settings["conditions"],
             settings["seeds"],
             {name: list(levels) for name, levels in settings["factors"].items()},
+            manifest.get("cells"),
         )
     except (KeyError, TypeError) as error:
         raise RecordsError(

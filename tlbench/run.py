@@ -22,10 +22,15 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+import msgspec
+
 from . import datasets, studies
-from .plan import Block, Plan, Settings, make_plan, resolve
-from .protocol import Protocol
+from .keeping import BlockKeeping, intact
+from .plan import Block, Plan, Settings, Study, make_plan, resolve
+from .protocol import Protocol, ProtocolError
 from .records import Records, RecordsError, run_folder
+
+Data = datasets.FeaturePack | datasets.LabelledPictures
 
 BREAKAGES_BEFORE_ALONE = 2
 
@@ -36,13 +41,19 @@ class Prepared:
 
     plan: Plan
     records: Records
-    pack: datasets.FeaturePack
+    pack: Data
     data: dict[str, object]
 
     def scan(self) -> tuple[list[Block], int]:
-        """The blocks that no trusted file holds, in the plan's order, and how many of them have a damaged one."""
-        missing = [block for block in self.plan.blocks if self.records.load(block) is None]
-        return missing, sum(self.records.exists(block) for block in missing)
+        """The blocks that no trusted file holds, in the plan's order, and how many of them have a damaged one.
+
+        A finished block counts among the missing where one of these needs its weights and they are lost.
+        """
+        missing = {block.key for block in self.plan.blocks if self.records.load(block) is None}
+        needed = {key for block in self.plan.blocks if block.key in missing for key in block.needs}
+        missing |= {key for key in needed - missing if not intact(self.records, key)}
+        blocks = [block for block in self.plan.blocks if block.key in missing]
+        return blocks, sum(self.records.exists(block) for block in blocks)
 
 
 @dataclass
@@ -58,22 +69,40 @@ def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str], r
 
     What the protocol chooses about its default data set does not carry over to another one.
     """
-    settings = resolve(protocol, studies.find(protocol.study), profile, overrides)
+    kind = reference.partition(":")[0]
+    settings = resolve(protocol, studies.find(protocol.study), profile, overrides, kind)
     if reference == protocol.data.default:
         return settings
     return replace(settings, data={key: value if key in overrides else None for key, value in settings.data.items()})
 
 
-def data_options(settings: Settings) -> datasets.Options:
-    """What the settings choose about the data."""
+def device_for(study: Study, wanted: str | None) -> str:
+    """The device to compute on. Raises ProtocolError for one that is not there or of no use to the experiment."""
+    if wanted in (None, "cpu"):
+        return "cpu"
+    if study.part != "networks":
+        raise ProtocolError("this experiment computes on the processor; leave --device out")
+    import torch
+
+    kind, _, number = wanted.partition(":")
+    if kind != "cuda" or not (number.isdigit() or not number):
+        raise ProtocolError(f"there is no device '{wanted}'; known are cpu, cuda and cuda:N")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(number or 0) >= there:
+        raise ProtocolError(f"device {wanted} is not here: torch sees {there} of that kind; use --device cpu")
+    return wanted
+
+
+def data_options(study: Study, settings: Settings, reference: str) -> datasets.Options:
+    """What the settings choose about the data, and the size of pictures that the study asks for where there is one."""
     chosen = settings.data
+    entry, _ = datasets.find(reference)
     categories, kinds = (tuple(chosen[key] or ()) for key in ("categories", "features"))
-    return datasets.Options(chosen["setting"], chosen["background"], categories, kinds)
+    side = study.side(msgspec.convert(settings.parameters, study.Parameters)) if "side" in entry.options else None
+    return datasets.Options(chosen["setting"], chosen["background"], categories, kinds, side, chosen["class_list"])
 
 
-def prepare(
-    protocol: Protocol, settings: Settings, reference: str, pack: datasets.FeaturePack, results: Path
-) -> Prepared:
+def prepare(protocol: Protocol, settings: Settings, reference: str, pack: Data, results: Path) -> Prepared:
     """Plan the blocks on the data. Raises what ``units`` of the study refuses."""
     plan = make_plan(protocol, studies.find(protocol.study), settings, pack, pack.fingerprint)
     entry, _ = datasets.find(reference)
@@ -92,42 +121,68 @@ def prepare(
 
 
 def compute_missing(
-    prepared: Prepared, missing: Sequence[Block], jobs: int, report: Callable[[int, int, float], None]
+    prepared: Prepared,
+    missing: Sequence[Block],
+    jobs: int,
+    report: Callable[[int, int, float], None],
+    device: str = "cpu",
 ) -> Outcome:
-    """Compute and keep the missing blocks with ``jobs`` processes.
+    """Compute and keep the missing blocks with ``jobs`` processes; those that others need come first.
 
     ``report`` is told (blocks done, blocks to do, seconds since the start) at the start and after each task.
     """
     outcome = Outcome()
     breakages: Counter[object] = Counter()
-    left = list(missing)
+    left = {block.key: block for block in missing}
     started = time.monotonic()
 
     def settled(block: Block, traceback: str | None = None) -> None:
-        left.remove(block)
+        del left[block.key]
         if traceback is None:
             outcome.finished += 1
         else:
             outcome.failed[block.key] = (block, prepared.records.save_failure(block, traceback))
+        report(len(missing) - len(left), len(missing), time.monotonic() - started)
 
     def note(task: list[Block], results: Sequence[_Result]) -> None:
         for block, result in zip(task, results, strict=True):
-            settled(block, result.traceback)
             if result.traceback is None:
                 prepared.records.add_timing(block, result.seconds)
-        report(len(missing) - len(left), len(missing), time.monotonic() - started)
+            settled(block, result.traceback)
+
+    def ready(tasks: list[list[Block]]) -> list[list[Block]]:
+        """Takes out of ``tasks`` those that can begin, and settles those whose needs have failed."""
+        begin = []
+        for task in list(tasks):
+            needs = {key for block in task for key in block.needs}
+            if lost := needs & set(outcome.failed):
+                tasks.remove(task)
+                for block in task:
+                    settled(block, f"not computed: it starts from a block that failed ({min(lost)})")
+            elif not needs & set(left):
+                tasks.remove(task)
+                begin.append(task)
+        return begin
 
     report(0, len(missing), 0.0)
     with prepared.records.swept(), prepared.records.scratch("pack") as packed:
         try:
-            datasets.save_pack(prepared.pack, packed)
+            if isinstance(prepared.pack, datasets.FeaturePack):
+                datasets.save_pack(prepared.pack, packed)
+            else:
+                datasets.save_pictures(prepared.pack, packed)
         except OSError as error:
             raise RecordsError(f"{packed.parent} cannot hold the run's data ({error.strerror or error})") from None
+        work = _Work(packed, prepared.records.folder, device)
         while left:
-            tasks = list(prepared.plan.tasks(left))
-            steady = [task for task in tasks if breakages[task[0].task] < BREAKAGES_BEFORE_ALONE]
-            batch = steady or tasks[:1]
-            for task, was_running in _run_batch(prepared, packed, batch, min(jobs, len(batch)), note):
+            tasks = list(prepared.plan.tasks(list(left.values())))
+            shaky = [task for task in tasks if breakages[task[0].task] >= BREAKAGES_BEFORE_ALONE]
+            held_up = {block.key for task in shaky for block in task}
+            steady = [t for t in tasks if t not in shaky and not any(held_up & set(block.needs) for block in t)]
+            batch = steady or ready(tasks)[:1]
+            if not batch:
+                continue
+            for task, was_running in _run_batch(work, batch, min(jobs, len(batch)), note, ready):
                 breakages[task[0].task] += was_running
                 lost = [block for block in task if prepared.records.load(block) is None]
                 for block in task:
@@ -144,31 +199,48 @@ class _Result:
     traceback: str | None = None
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What every task is sent with: the data's file, the run's folder, the device."""
+
+    packed: Path
+    folder: Path
+    device: str
+
+
 def _run_batch(
-    prepared: Prepared,
-    packed: Path,
+    work: _Work,
     batch: list[list[Block]],
     jobs: int,
     note: Callable[[list[Block], Sequence[_Result]], None],
+    ready: Callable[[list[list[Block]]], list[list[Block]]],
 ) -> list[tuple[list[Block], bool]]:
-    """Run tasks on a fresh pool; returns those left by a pool that broke, and whether each was running then."""
+    """Run tasks on a fresh pool, each as soon as ``ready`` lets it.
+
+    Returns those left by a pool that broke, and whether each was running then.
+    """
+    waiting = list(batch)
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker)
     tasks: dict[Future[list[_Result]], list[Block]] = {}
     try:
-        with _children_deaf_to_interrupts():
-            for task in batch:
-                tasks[pool.submit(_compute_task, task, packed, prepared.records.folder)] = task
-        while tasks:
+        while True:
+            with _children_deaf_to_interrupts():
+                for task in ready(waiting):
+                    tasks[pool.submit(_compute_task, task, work)] = task
+            if not tasks:
+                break
             running = {future for future in tasks if future.running()}
             finished, _ = wait(tasks, return_when=FIRST_COMPLETED)
             for future in finished:
                 try:
                     results = future.result()
                 except BrokenProcessPool:
-                    return [(task, future in running) for future, task in tasks.items()]
+                    left = [(task, future in running) for future, task in tasks.items()]
+                    return left + [(task, False) for task in waiting]
                 note(tasks.pop(future), results)
     except BrokenProcessPool:
-        return [(task, future.running()) for future, task in tasks.items()] or [(task, True) for task in batch]
+        left = [(task, future.running()) for future, task in tasks.items()]
+        return (left or [(task, True) for task in batch]) + [(task, False) for task in waiting if left]
     except BaseException:
         with _children_deaf_to_interrupts():
             _stop(pool)
@@ -218,22 +290,22 @@ def _end_with_parent() -> None:
 
 
 @lru_cache(maxsize=1)
-def _open(packed: Path) -> datasets.FeaturePack:
+def _open(packed: Path, shape: str) -> Data:
     """The data of a run, read once a process."""
-    return datasets.load_pack(packed)
+    return datasets.load_pack(packed) if shape == "features" else datasets.load_pictures(packed)
 
 
-def _compute_task(task: list[Block], packed: Path, folder: Path) -> list[_Result]:
+def _compute_task(task: list[Block], work: _Work) -> list[_Result]:
     """Compute the blocks of one task and keep each where it belongs; failures come back as text."""
     from threadpoolctl import threadpool_limits
 
-    records = Records(folder)
+    records = Records(work.folder)
     results = []
     with threadpool_limits(1):
         begun = time.perf_counter()
         try:
             study = studies.find(task[0].study)
-            pack = _open(packed)
+            pack = _open(work.packed, study.shape)
             if pack.fingerprint != task[0].data:
                 raise datasets.DataError("the data are not those that the run was planned on; run it again")
             shared = study.prepare(pack, task[0])
@@ -242,8 +314,10 @@ def _compute_task(task: list[Block], packed: Path, folder: Path) -> list[_Result
         preparation = (time.perf_counter() - begun) / len(task)
         for block in task:
             begun = time.perf_counter()
+            keeping = BlockKeeping(records, block, work.device)
             try:
-                records.save(block, study.compute(shared, block))
+                records.save(block, study.compute(shared, block, keeping), work.device if study.part else None)
+                keeping.finish()
                 results.append(_Result(preparation + time.perf_counter() - begun))
             except Exception:
                 results.append(_Result(0.0, traceback.format_exc()))

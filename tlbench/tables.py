@@ -18,7 +18,8 @@ def collect(
 ) -> dict[str, pd.DataFrame]:
     """``measurements`` and the study's further tables, in the order of the plan.
 
-    Rows that several blocks state alike appear once.
+    Rows that several blocks state alike appear once. A study that measures several things names each in a column
+    ``metric``; one that has no such column measures the protocol's.
     """
     factors = list(plan.settings.factors)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in ("measurements", *tables)}
@@ -32,8 +33,10 @@ def collect(
     collected = {name: pd.concat(part, ignore_index=True).drop_duplicates() for name, part in parts.items() if part}
     if "measurements" in collected:
         measured = collected["measurements"].assign(
-            experiment=plan.protocol.name, dataset=dataset, profile=plan.settings.profile, metric=plan.protocol.metric
+            experiment=plan.protocol.name, dataset=dataset, profile=plan.settings.profile
         )
+        if "metric" not in measured:
+            measured["metric"] = plan.protocol.metric
         order = ["experiment", "dataset", "profile", "unit", "split", "condition", *factors, "metric", "value"]
         collected["measurements"] = _in_order(measured[order], plan)
     return collected
@@ -81,14 +84,20 @@ def missing_cells(
     conditions: Sequence[str],
     seeds: int,
     factors: dict[str, list[object]],
+    cells: int | None = None,
 ) -> int:
-    """How many of the planned measurements the table lacks."""
-    planned = len(units) * len(conditions) * seeds * int(np.prod([len(values) for values in factors.values()]))
+    """How many of the planned measurements of one metric the table lacks.
+
+    cells: how many are planned in all, where that is not every condition at every level in every unit, as when a unit
+    has one level of a factor or a condition does not vary.
+    """
     present = measured.drop_duplicates(["unit", "split", "condition", *factors])
     present = present[present["unit"].isin(units) & present["condition"].isin(conditions) & (present["split"] < seeds)]
-    for name, values in factors.items():
-        present = present[present[name].isin(values)]
-    return planned - int(present["value"].notna().sum())
+    if cells is None:
+        cells = len(units) * len(conditions) * seeds * int(np.prod([len(values) for values in factors.values()]))
+        for name, values in factors.items():
+            present = present[present[name].isin(values)]
+    return cells - int(present["value"].notna().sum())
 
 
 def to_csv(table: pd.DataFrame) -> bytes:

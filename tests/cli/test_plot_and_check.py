@@ -214,3 +214,52 @@ def test_a_run_kept_by_its_manifest_alone_can_be_judged(birds):
     assert "Claims, over 4" in birds.succeed("check").out
     assert str((folder / "curves.png").relative_to(birds.folder)) in birds.succeed("plot").out
     assert birds.touched() == before
+
+
+def test_check_passes_over_what_the_run_was_not_meant_to_cover(birds):
+    """Claims on shots that were not asked for are not run; those on what was asked for are tested."""
+    birds.succeed("run", "caltech-multisource", *birds.birds[2:], "--seeds", "1", "--set", "shots=1,2,10", "--quiet")
+    checked = birds.succeed("check")
+    assert re.search(r"^weighted-beats-none .*not run: shots 3 *$", checked.out, re.M)
+    assert re.search(r"^no-harm-at-most-shots .*(reproduced|equivalent|inconclusive)", checked.out, re.M)
+    assert "All as expected." in checked.out
+    claims = pd.read_csv(birds.run_folder / "claims.csv").set_index("claim")
+    assert claims.loc["weighted-beats-none", "verdict"] == "not run"
+
+
+def test_check_fails_where_nothing_was_tested(birds):
+    birds.succeed(
+        *("run", "caltech-multisource", *birds.birds[2:], "--seeds", "1", "--quiet"),
+        *("--set", "conditions=none", "--set", "shots=1,2"),
+    )
+    checked = birds.tlbench("check")
+    assert checked.status == 1
+    assert "NOTHING TESTED" in checked.out
+    assert "NOT AS EXPECTED" not in checked.out
+    assert "Not all is as expected." in checked.out
+
+
+def test_published_numbers_beside_a_run(birds):
+    """A protocol of one's own names a file that lies beside it."""
+    numbers = "unit,split,condition,shots,metric,value\n" + "".join(
+        f"{unit},0,{condition},{shots},balanced_accuracy,{50 + place + gain}\n"
+        for place, unit in enumerate("abcd")
+        for condition, gain in (("none", 0), ("multi-weighted", 20 + place))
+        for shots in (1, 2, 3)
+    )
+    reference = '[reference]\nfile = "theirs.csv"\nsays = "Somebody 2020"\nname = "their numbers"\n\n[profiles.smoke]'
+    mine = birds.protocol(replace={"[profiles.smoke]": reference})
+    refused = birds.tlbench("run", f"./{mine.name}", *birds.birds[2:], "--seeds", "1")
+    assert refused.status == 2
+    assert "there is no theirs.csv in" in refused.err
+    assert "Traceback" not in refused.err
+    (birds.folder / "theirs.csv").write_text(numbers, encoding="utf-8")
+    ran = birds.succeed("run", f"./{mine.name}", *birds.birds[2:], "--seeds", "1")
+    checked = birds.succeed("check", f"./{mine.name}")
+    for out in (ran.out, checked.out):
+        assert re.search(r"^weighted-beats-none .*\+21\.5 .* 4 +reproduced *$", out, re.M)
+        assert re.search(r"^weighted-beats-equal .* not run: condition", out, re.M)
+        assert "their numbers: Somebody 2020" in out
+    table = pd.read_csv(birds.run_folder / "claims_published.csv").set_index("claim")
+    assert table.loc["weighted-beats-none", "effect"] == 21.5
+    assert list(table.index) == list(pd.read_csv(birds.run_folder / "claims.csv")["claim"])

@@ -201,8 +201,8 @@ def test_a_dry_run_without_the_data_says_how_much_would_be_fetched(place):
 def test_a_run_of_conditions_that_no_claim_can_be_tested_on_ends_well(birds):
     done = birds.succeed(*birds.birds, *FEW)
     claims = pd.read_csv(birds.run_folder / "claims.csv")
-    assert set(claims["verdict"]) == {"missing"}
-    assert "there are no results for condition multi-weighted" in done.out
+    assert set(claims["verdict"]) == {"not run"}
+    assert "not run: condition multi-weighted" in done.out
     assert (birds.run_folder / "curves.png").is_file()
     assert not (birds.run_folder / "weights.png").exists()
 

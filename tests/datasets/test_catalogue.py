@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from tlbench.datasets import (
     find,
     needed_files,
     open_data,
+    open_pictures,
     public_name,
+    require_shape,
     short_name,
 )
 from tlbench.datasets.remote_files import RemoteFile
@@ -35,7 +38,10 @@ def test_every_entry_says_what_it_is_and_its_licence():
     for entry in CATALOGUE:
         assert entry.says
         assert entry.licence
-        assert set(entry.options) <= {"setting", "background", "categories", "features"}
+        assert entry.load or entry.load_pictures
+        assert set(entry.kernel_options) <= {"setting", "background", "categories", "features"}
+        assert set(entry.network_options) <= {"background", "categories", "side", "class_list"}
+        assert set(entry.options) == {*entry.kernel_options, *entry.network_options}
         for file in entry.files.values():
             assert file.sha256 is None or len(file.sha256) == 64
             assert all(url.startswith("https://") for url in file.urls)
@@ -56,7 +62,11 @@ def test_what_is_fetched_is_pinned():
         ("digit", "did you mean 'digits'"),
         ("caltech256-feature", "did you mean 'caltech256-features'"),
         ("Digits", "did you mean 'digits'"),
-        ("zzz", "known are digits, caltech256-features, caltech256, caltech101, folder:PATH, features:PATH"),
+        (
+            "zzz",
+            "known are digits, caltech256-features, caltech256, caltech101, cifar10, .* folder:PATH, features:PATH",
+        ),
+        ("cifar", "did you mean 'cifar10'"),
         ("", "known are"),
         ("features:", "no data set 'features:'"),
         ("digits:x", "no data set 'digits:x'"),
@@ -68,6 +78,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(name, says, tmp_path):
         lambda: find(name),
         lambda: open_data(name, Options(), tmp_path),
         lambda: needed_files(name, Options()),
+        lambda: open_pictures(name, Options(), tmp_path),
     ):
         with pytest.raises(DataError, match=says):
             attempt()
@@ -87,6 +98,64 @@ def test_an_unknown_name_is_answered_with_the_nearest(name, says, tmp_path):
 def test_an_option_that_a_set_does_not_have_is_refused(tmp_path, name, options, says):
     with pytest.raises(DataError, match=says):
         open_data(name, options, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("digits", Options(setting="mixed"), "'digits' has no setting to choose in this experiment"),
+        ("caltech101", Options(features=("phog",)), "'caltech101' has no features to choose in this experiment"),
+        (
+            "digits",
+            Options(side=9),
+            "'digits' has no side to choose; caltech101, tiny-imagenet, imagenet, folder:PATH have",
+        ),
+        ("cifar10", Options(background="cat"), "'cifar10' has no background to choose; folder:PATH has"),
+    ],
+)
+def test_an_option_that_networks_do_not_have_is_refused(tmp_path, name, options, says):
+    with pytest.raises(DataError, match=says):
+        open_pictures(name, options, tmp_path)
+
+
+def test_an_option_of_networks_is_none_of_kernel_machines(tmp_path):
+    with pytest.raises(DataError, match="'caltech101' has no side to choose in this experiment"):
+        open_data("caltech101", Options(side=32), tmp_path)
+    with pytest.raises(DataError, match="has no class_list to choose in this experiment"):
+        open_data("digits", Options(class_list="list.csv"), tmp_path)
+
+
+def test_a_shape_that_a_set_does_not_have_names_those_that_do(tmp_path):
+    says = r"'cifar10' is for networks and not for kernel machines; digits, .*features:PATH are"
+    with pytest.raises(DataError, match=says):
+        open_data("cifar10", Options(), tmp_path)
+    says = r"'features:PATH' is for kernel machines and not for networks; digits, caltech101, .*folder:PATH are"
+    with pytest.raises(DataError, match=says):
+        open_pictures("features:x.csv", Options(), tmp_path)
+
+
+def test_a_shape_can_be_asked_for_before_anything_is_fetched():
+    for name in ("digits", "caltech101", "folder:/nowhere"):
+        require_shape(name, networks=True)
+        require_shape(name, networks=False)
+    require_shape("cifar10", networks=True)
+    with pytest.raises(DataError, match="'cifar10' is for networks"):
+        require_shape("cifar10", networks=False)
+
+
+def test_classes_and_kinds_that_a_user_chooses(tmp_path):
+    chosen = Options(categories=("nine", "one", "four", "seven"))
+    pictures = open_pictures("digits", chosen, tmp_path)
+    assert pictures.classes == ("one", "four", "seven", "nine")
+    assert pictures.kinds is None
+    with pytest.raises(DataError, match="there is no class 'for'; did you mean 'four'"):
+        open_pictures("digits", Options(categories=("one", "for")), tmp_path)
+    (tmp_path / "list.csv").write_text("class,kind\none,natural\nnine,natural\nfour,man-made\nseven,man-made\n")
+    for path in (tmp_path / "list.csv", str(tmp_path / "list.csv")):
+        with_kinds = open_pictures("digits", replace(chosen, class_list=path), tmp_path)
+        assert with_kinds.kinds == ("natural", "man-made", "man-made", "natural")
+        assert with_kinds.fingerprint != pictures.fingerprint
+        assert open_pictures("digits", Options(class_list=path), tmp_path).kinds.count("") == 6
 
 
 def test_an_unknown_setting_is_answered_with_the_nearest(tmp_path):
@@ -155,6 +224,9 @@ def test_names_that_results_are_filed_under(table, digits, tmp_path):
     pack = open_data(f"features:{table}", Options(), tmp_path)
     assert short_name(f"features:{table}", pack) == f"my set-{pack.fingerprint[:6]}"
     assert public_name(f"features:{table}") == "features:my set.csv"
+    pictures = open_pictures("digits", Options(), tmp_path)
+    assert short_name("digits", pictures) == "digits"
+    assert short_name("folder:/my/birds", pictures) == f"birds-{pictures.fingerprint[:6]}"
     assert short_name("digits", digits) == public_name("digits") == "digits"
 
 

@@ -71,7 +71,7 @@ def results(pack, unit, splits=(0,), shared=None, **changed):
     shared = shared or study.prepare(pack, block(unit, splits=splits, **changed))
     accuracies, weights = {}, {}
     for group in GROUPS:
-        tables = study.compute(shared, block(unit, group, splits, **changed))
+        tables = study.compute(shared, block(unit, group, splits, **changed), None)
         m, w = tables["measurements"], tables["weights"]
         accuracies |= dict(zip(zip(m["condition"], m["split"], m["shots"], strict=True), m["value"], strict=True))
         keys = zip(w["condition"], w["split"], w["shots"], w["source"], strict=True)
@@ -384,15 +384,15 @@ def test_conditions_share_their_draws(pack):
         assert (other.rows.test == first.rows.test).all()
         assert (other.machines.P == first.machines.P).all()
     for group in GROUPS:
-        mine = study.compute(shared[group], block("c1", group, (0, 1)))
-        assert mine == study.compute(first, block("c1", group, (0, 1)))
+        mine = study.compute(shared[group], block("c1", group, (0, 1)), None)
+        assert mine == study.compute(first, block("c1", group, (0, 1)), None)
 
 
 def test_a_condition_alone_has_the_numbers_it_has_among_others(pack):
     shared = study.prepare(pack, block("c1"))
-    whole = study.compute(shared, block("c1", "single"))
+    whole = study.compute(shared, block("c1", "single"), None)
     for condition in GROUPS["single"]:
-        alone = study.compute(shared, dataclasses.replace(block("c1", "single"), conditions=(condition,)))
+        alone = study.compute(shared, dataclasses.replace(block("c1", "single"), conditions=(condition,)), None)
         picked = [
             v
             for v, c in zip(whole["measurements"]["value"], whole["measurements"]["condition"], strict=True)
@@ -401,7 +401,7 @@ def test_a_condition_alone_has_the_numbers_it_has_among_others(pack):
         assert alone["measurements"]["value"] == picked
         assert set(alone["weights"]["condition"]) <= {condition}
     reverse = dataclasses.replace(block("c1", "single"), conditions=GROUPS["single"][::-1])
-    turned = study.compute(shared, reverse)["measurements"]
+    turned = study.compute(shared, reverse, None)["measurements"]
     rows = lambda m: set(zip(m["condition"], m["split"], m["shots"], m["value"], strict=True))  # noqa: E731
     assert rows(turned) == rows(whole["measurements"])
 
@@ -411,7 +411,9 @@ def test_ten_splits_twice_are_the_same_bytes(digits):
     for _ in range(2):
         shared = study.prepare(digits, block("six", splits=range(10), **DIGITS))
         made.append(
-            msgspec.json.encode([study.compute(shared, block("six", group, range(10), **DIGITS)) for group in GROUPS])
+            msgspec.json.encode(
+                [study.compute(shared, block("six", group, range(10), **DIGITS), None) for group in GROUPS]
+            )
         )
     assert made[0] == made[1]
 
@@ -428,7 +430,7 @@ def test_a_split_does_not_know_its_batch(pack):
 def test_tables_say_who_and_how_many(pack):
     shared = study.prepare(pack, block("c1", splits=(2, 3)))
     for group, conditions in GROUPS.items():
-        tables = study.compute(shared, block("c1", group, (2, 3)))
+        tables = study.compute(shared, block("c1", group, (2, 3)), None)
         assert set(tables) == {"measurements", *study.STUDY.tables}
         for name, columns in study.STUDY.tables.items():
             assert tuple(tables[name]) == columns

@@ -61,7 +61,8 @@ def _leave_soon(message: str) -> NoReturn:
 def _status(error: Exception) -> int | None:
     """The exit status of an error that its room raised on purpose."""
     known = {
-        "tlbench.protocol.ProtocolError": WRONG_INPUT,
+        "tlbench.protocol.strict.ProtocolError": WRONG_INPUT,
+        "tlbench.studies.MissingPartError": NOT_TO_BE_HAD,
         "tlbench.claims.ClaimError": WRONG_INPUT,
         "tlbench.records.RecordsError": WRONG_INPUT,
         "tlbench.datasets.errors.DataError": WRONG_INPUT,

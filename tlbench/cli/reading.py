@@ -68,8 +68,10 @@ def check(experiment: str | None, dataset: str | None, profile: str | None, resu
     """Test every claim of EXPERIMENT (or of every experiment) on the results there are.
 
     For each claim: the effect with its 95 % interval, p corrected by Holm over the experiment's claims, and a verdict:
-    reproduced, contradicted, equivalent or inconclusive. The exit status is 1 when results are missing or incomplete,
-    or when a verdict is not the one the protocol expects for that data set (by default: anything but contradicted).
+    reproduced, contradicted, equivalent or inconclusive. Where others published numbers, the same claims on those stand
+    beside. A claim that names what the run was not meant to cover is not run. The exit status is 1 when results are
+    missing or incomplete, when no claim could be tested at all, or when a verdict is not the one the protocol expects
+    for that data set (by default: anything but contradicted).
     """
     from .. import records, terminal
     from .. import results as results_room
@@ -84,10 +86,13 @@ def check(experiment: str | None, dataset: str | None, profile: str | None, resu
         terminal.say(f"\n{found.caption}")
         terminal.verdict_table(found, findings)
         unexpected = [finding.claim.id for finding in findings if not finding.expected(found.dataset)]
+        nothing = bool(findings) and all(finding.verdict == "not run" for finding in findings)
         if found.missing:
             terminal.say(f"\nINCOMPLETE: {found.missing} planned measurements are missing; `tlbench run` goes on.")
         if unexpected:
             terminal.say(f"\nNOT AS EXPECTED: {', '.join(unexpected)}")
-        well = well and not found.missing and not unexpected
+        if nothing:
+            terminal.say("\nNOTHING TESTED: this run covers nothing of what the claims speak of.")
+        well = well and not found.missing and not unexpected and not nothing
     terminal.say(f"\n{'All as expected.' if well else 'Not all is as expected.'}")
     return 0 if well else FAILED

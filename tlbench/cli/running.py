@@ -29,6 +29,8 @@ Examples:
   tlbench run caltech-multisource --dataset features:mine.csv --background other
   tlbench run caltech-multisource --dataset folder:photos --background other
   tlbench run caltech-multisource --set overlap=kept  one choice changed, filed beside
+  tlbench run yosinski-layers --dataset digits        networks; a minute
+  tlbench run yosinski-layers --profile paper --dataset imagenet --dry-run   what it would cost
   tlbench run ./mine.toml --profile quick --seeds 5   a protocol of your own""",
 )
 @click.argument("experiment")
@@ -45,6 +47,7 @@ Examples:
 @click.option("--features", metavar="A,B", help="Kinds of feature to describe pictures with.  [default: phog]")
 @click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be read, naming them.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]")
+@click.option("--device", metavar="NAME", help="Where networks are trained: cpu, cuda, cuda:1.  [default: cpu]")
 @click.option("--dry-run", is_flag=True, help="Run nothing: show what is done, missing and failed, and the time left.")
 @click.option("--fresh", is_flag=True, help="Do everything again, finished or not.")
 @click.option("--quiet", is_flag=True, help="No progress and no tables; errors only.")
@@ -61,6 +64,7 @@ def run(
     features: str | None,
     skip_broken: bool,
     jobs: int | None,
+    device: str | None,
     dry_run: bool,
     fresh: bool,
     quiet: bool,
@@ -73,7 +77,7 @@ def run(
     RESULTS/EXPERIMENT/DATASET-PROFILE/; a setting that differs from the protocol gets a folder of its own beside it.
     The exit status is 1 if a block failed; verdicts never fail a run, `tlbench check` does.
     """
-    from .. import datasets, opening, protocol, records, terminal
+    from .. import datasets, opening, protocol, published, records, studies, terminal
     from .. import run as runner
 
     declared = protocol.read(experiment)
@@ -82,15 +86,30 @@ def run(
     )
     reference = declared.data.default if dataset is None else dataset
     settings = runner.settle(declared, profile, overrides, reference)
+    study = studies.find(declared.study)
+    studies.require_part(study)
+    published.load(declared)  # said now, not after hours of work
+    device = runner.device_for(study, device)
     folder = datasets.data_folder(data_dir)
-    if not _fetch_missing(declared.name, reference, runner.data_options(settings), folder, quiet, dry_run):
+    options = runner.data_options(study, settings, reference)
+    datasets.require_shape(reference, networks=study.shape == "pictures")
+    opened = opening.open_pack if study.shape == "features" else opening.open_pictures
+    outlined = datasets.outline(reference) if dry_run else None
+    if not outlined and not _fetch_missing(declared.name, reference, options, folder, quiet, dry_run):
         return 0
-    options, jobs = runner.data_options(settings), jobs or _cores()
-    with _watching(quiet) as watch:
-        pack = opening.open_pack(reference, options, folder, jobs, skip_broken, watch)
+    try:
+        with _watching(quiet) as watch:
+            pack = opened(reference, options, folder, jobs or _cores(), skip_broken, watch)
+    except datasets.DataMissingError:
+        if outlined is None:
+            raise
+        pack = outlined
+    jobs = jobs or (_cores() if device == "cpu" else 1)
     prepared = runner.prepare(declared, settings, reference, pack, results)
     if dry_run:
-        _show_plan(prepared, jobs)
+        if pack is outlined:
+            terminal.say(pack.notices[0])
+        _show_plan(prepared, jobs, device)
         return 0
     prepared.records.prepare()
     if fresh:
@@ -105,7 +124,7 @@ def run(
     if damaged:
         terminal.say(f"note: {damaged} damaged blocks are computed again", stderr=True)
     with terminal.progress("computing", "blocks", quiet or not missing) as report:
-        outcome = runner.compute_missing(prepared, missing, jobs, report)
+        outcome = runner.compute_missing(prepared, missing, jobs, report, device)
     for block, path in outcome.failed.values():
         terminal.say(f"failed: {records.describe(block)}: see {terminal.relative(path)}", stderr=True)
     if outcome.failed and len(outcome.failed) == len(prepared.plan.blocks):
@@ -194,20 +213,31 @@ def _watching(quiet: bool) -> Iterator[opening.Watch]:
         yield opening.Watch(unpacking, describing)
 
 
-def _show_plan(prepared: Prepared, jobs: int) -> None:
-    from .. import terminal
+def _show_plan(prepared: Prepared, jobs: int, device: str) -> None:
+    from .. import studies, terminal
 
     blocks = prepared.plan.blocks
     missing, _ = prepared.scan()
+    jobs = max(1, min(jobs, len(missing)))
     failed = [block for block in missing if prepared.records.failure(block)]
     terminal.say(f"{len(blocks)} blocks in {terminal.relative(prepared.records.folder)}")
     terminal.say(f"  done     {len(blocks) - len(missing)}")
     terminal.say(f"  missing  {len(missing)}")
     terminal.say(f"  failed   {len(failed)}  (among the missing; tried again by the next run)")
+    study = studies.find(prepared.plan.protocol.study)
     costs = prepared.records.seconds_per_split()
     if missing and all(block.group in costs for block in missing):
         seconds = sum(costs[block.group] * len(block.splits) for block in missing) / jobs
         terminal.say(f"  time     about {terminal.duration(seconds)} with {jobs} processes, from what blocks took here")
+    elif missing and study.estimate:
+        expected = study.estimate(prepared.pack, missing, device)
+        seconds = sum(expected.seconds) / jobs
+        terminal.say(
+            f"  time     about {terminal.duration(seconds)} with {jobs} processes, from a measurement just now"
+        )
+        terminal.say(f"  memory   about {expected.memory * jobs / 2**30:.1f} GiB")
+        for remark in expected.remarks:
+            terminal.say(f"  {remark}")
     elif missing:
         terminal.say("  time     not known: no block of this kind has run here yet")
 

@@ -1,29 +1,53 @@
 """Data sets: where they come from, what they hold, and which picture is drawn for what."""
 
-from .caltech_pictures import ensure_tree, find_tree
-from .catalogue import CATALOGUE, Entry, Options, find, needed_files, open_data, public_name, short_name, to_fetch
+from .catalogue import (
+    CATALOGUE,
+    find,
+    needed_files,
+    open_data,
+    open_pictures,
+    public_name,
+    require_shape,
+    short_name,
+    to_fetch,
+)
+from .class_kinds import declared_kinds, read_class_list
+from .class_splits import SplitKind, draw_class_split, draw_pictures, most_classes_per_half
+from .entries import Entry, Options
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack, build
 from .fetching import adopt, fetch
+from .labelled_pictures import LabelledPictures, restrict_classes
+from .outlines import outline
 from .pack_file import load_pack, save_pack
 from .picture_folder import PictureSet
+from .pictures_file import load_pictures, save_pictures
+from .pixels import ArrayPixels, FilePixels
 from .remote_files import RemoteFile, data_folder, state
 from .splits import Amounts, TaskRows, draw_task, generator
+from .trees import ensure_tree, find_tree
 
 __all__ = [
     "CATALOGUE",
     "Amounts",
+    "ArrayPixels",
     "DataError",
     "DataMissingError",
     "Entry",
     "FeaturePack",
+    "FilePixels",
+    "LabelledPictures",
     "Options",
     "PictureSet",
     "RemoteFile",
+    "SplitKind",
     "TaskRows",
     "adopt",
     "build",
     "data_folder",
+    "declared_kinds",
+    "draw_class_split",
+    "draw_pictures",
     "draw_task",
     "ensure_tree",
     "fetch",
@@ -31,10 +55,18 @@ __all__ = [
     "find_tree",
     "generator",
     "load_pack",
+    "load_pictures",
+    "most_classes_per_half",
     "needed_files",
     "open_data",
+    "open_pictures",
+    "outline",
     "public_name",
+    "read_class_list",
+    "require_shape",
+    "restrict_classes",
     "save_pack",
+    "save_pictures",
     "short_name",
     "state",
     "to_fetch",

@@ -1,10 +1,14 @@
-"""The data sets there are, by the name a user types."""
+"""The data sets there are, by the name a user types, and the shapes they offer.
+
+One shape is for kernel machines: features, or pictures to be described, with a background. The other is for networks:
+labelled pictures of one size.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 from .caltech256_features import SETTINGS, load_caltech256_features
@@ -13,76 +17,33 @@ from .caltech_pictures import (
     CALTECH256_MIXED,
     CALTECH256_RELATED,
     CALTECH256_UNRELATED,
-    COLLECTIONS,
-    ensure_tree,
-    find_tree,
     scan_tree,
 )
-from .digits import load_digits
+from .class_kinds import declared_kinds, read_class_list
+from .decoded_folder import Decoding
+from .digits import load_digit_pictures, load_digits
 from .downloads import Progress
+from .entries import Entry, Options, Place
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack
 from .feature_table import load_feature_table
+from .labelled_pictures import LabelledPictures, restrict_classes
+from .network_loaders import (
+    pictures_of_caltech101,
+    pictures_of_cifar,
+    pictures_of_folder,
+    pictures_of_imagenet,
+    pictures_of_tiny_imagenet,
+)
 from .picture_folder import PictureSet, scan
 from .remote_files import RemoteFile, state
+from .trees import archive_of, ensure_tree, find_tree
 
 CALTECH256_SETTINGS = {
     "mixed": CALTECH256_MIXED,
     "related": CALTECH256_RELATED,
     "unrelated": CALTECH256_UNRELATED,
 }
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user may choose about a data set; None and () leave it to the data set.
-
-    features: kinds that pictures are described with.
-    """
-
-    setting: str | None = None
-    background: str | None = None
-    categories: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a data set is looked for. path: the user's own, if the data are; index: where identities are remembered."""
-
-    folder: Path
-    path: Path | None = None
-    progress: Progress | None = None
-
-    @property
-    def index(self) -> Path:
-        """A folder of ours beside the data."""
-        return self.folder / "identities"
-
-    @property
-    def own(self) -> Path:
-        """The user's path."""
-        if self.path is None:
-            raise DataError("this data set needs a path")
-        return self.path
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of `tlbench data list`.
-
-    load: opens the data, once its files are in place. options: those it understands. files: what has to be fetched,
-    by setting. collection: its name among the picture collections, whose archive is fetched where no tree lies. A name
-    with PATH stands for any file or folder of the user's.
-    """
-
-    name: str
-    says: str
-    licence: str
-    load: Callable[[Place, Options], FeaturePack | PictureSet]
-    options: tuple[str, ...] = ()
-    files: Mapping[str, RemoteFile] = field(default_factory=dict)
-    collection: str = ""
 
 
 def _of_setting(options: Options, settings: Mapping[str, object]) -> str:
@@ -110,9 +71,11 @@ def _load_caltech101(place: Place, options: Options) -> PictureSet:
 CATALOGUE = (
     Entry(
         "digits",
-        "handwritten digits, nine categories and the digit 8 as background; comes with scikit-learn",
+        "handwritten digits, ten classes, or nine categories and the digit 8 as background; comes with scikit-learn",
         "CC BY 4.0 (UCI 80)",
         lambda _, __: load_digits(),
+        load_pictures=lambda _, __: load_digit_pictures(),
+        network_options=("categories", "class_list"),
     ),
     Entry(
         "caltech256-features",
@@ -137,13 +100,50 @@ CATALOGUE = (
         _load_caltech101,
         ("categories", "features"),
         collection="caltech101",
+        load_pictures=pictures_of_caltech101,
+        network_options=("categories", "side", "class_list"),
+    ),
+    Entry(
+        "cifar10",
+        "60,000 colour pictures of 32 × 32 in ten classes, for networks",
+        "none stated: fetched, never shipped",
+        collection="cifar10",
+        load_pictures=pictures_of_cifar("cifar10"),
+        network_options=("categories", "class_list"),
+    ),
+    Entry(
+        "cifar100",
+        "60,000 colour pictures of 32 × 32 in a hundred classes, for networks",
+        "none stated: fetched, never shipped",
+        collection="cifar100",
+        load_pictures=pictures_of_cifar("cifar100"),
+        network_options=("categories", "class_list"),
+    ),
+    Entry(
+        "tiny-imagenet",
+        "200 classes of ImageNet, 550 pictures each, at 32 × 32 or another side, for networks; the archive's checksum "
+        "is not known: recorded at first use",
+        "none stated (ImageNet: non-commercial research and education): fetched, never shipped",
+        collection="tiny-imagenet",
+        load_pictures=pictures_of_tiny_imagenet,
+        network_options=("categories", "side", "class_list"),
+    ),
+    Entry(
+        "imagenet",
+        "ImageNet (ILSVRC 2012) from a folder that you have, at imagenet/ in the data folder, for networks",
+        "non-commercial research and education: never fetched",
+        load_pictures=pictures_of_imagenet,
+        network_options=("categories", "side", "class_list"),
     ),
     Entry(
         "folder:PATH",
-        "your own pictures: a folder with a folder of pictures for each category, and one for the background",
+        "your own pictures: a folder with a folder of pictures for each category, and one for the background; for "
+        "networks in train/ and test/, or without such parts",
         "yours",
         lambda place, options: scan(place.own, options.categories, options.background, index=place.index),
         ("background", "categories", "features"),
+        load_pictures=pictures_of_folder,
+        network_options=("background", "categories", "side", "class_list"),
     ),
     Entry(
         "features:PATH",
@@ -171,7 +171,7 @@ def needed_files(reference: str, options: Options) -> list[RemoteFile]:
     """What this choice of data is fetched as."""
     entry, _ = find(reference)
     if entry.collection:
-        return [COLLECTIONS[entry.collection].archive]
+        return [archive_of(entry.collection)]
     return [entry.files[_of_setting(options, entry.files)]] if entry.files else []
 
 
@@ -183,22 +183,76 @@ def to_fetch(reference: str, options: Options, folder: Path) -> list[RemoteFile]
     return [file for file in needed_files(reference, options) if state(file, folder) != "present"]
 
 
+def require_shape(reference: str, networks: bool) -> None:
+    """Raise DataError for data that are not for networks, or not for kernel machines, before any of it is fetched."""
+    entry, _ = find(reference)
+    able = [one.name for one in CATALOGUE if (one.load_pictures if networks else one.load)]
+    if entry.name not in able:
+        wanted, other = ("networks", "kernel machines") if networks else ("kernel machines", "networks")
+        raise DataError(f"data set '{entry.name}' is for {other} and not for {wanted}; {', '.join(able)} are")
+
+
 def open_data(
     reference: str, options: Options, folder: Path, progress: Progress | None = None
 ) -> FeaturePack | PictureSet:
-    """Open a data set whose files are in place; an archive of pictures is unpacked first (``progress`` in bytes).
+    """Open a data set for kernel machines, its files in place; an archive is unpacked first (``progress`` in bytes).
 
-    Raises DataError for an option the data set does not have, DataMissingError where a file is missing or damaged.
+    Raises DataError for a data set that has no such shape and for an option it does not have, DataMissingError where a
+    file is missing or damaged.
     """
     entry, path = find(reference)
-    for name in ("setting", "background", "categories", "features"):
-        if getattr(options, name) and name not in entry.options:
-            able = [other.name for other in CATALOGUE if name in other.options]
+    require_shape(reference, networks=False)
+    assert entry.load is not None  # noqa: S101 (just required)
+    _refuse_options(entry, options, lambda one: one.kernel_options if one.load else ())
+    _refuse_missing(reference, options, folder)
+    return entry.load(Place(folder, path, progress), options)
+
+
+def open_pictures(
+    reference: str,
+    options: Options,
+    folder: Path,
+    jobs: int = 1,
+    skip_broken: bool = False,
+    progress: Progress | None = None,
+    decoding: Decoding | None = None,
+) -> LabelledPictures:
+    """Open a data set for networks, its files in place; decoded pictures are kept in the data folder for next time.
+
+    jobs: threads that decode. skip_broken: leave out pictures that cannot be decoded, with a notice. progress: told
+    the bytes unpacked and the bytes in all; decoding: told the pictures decoded, those in all, and the seconds.
+    Kinds are those of ``options.class_list``, else of a list of ours that knows all the classes, else None.
+    Raises DataError for a data set that has no such shape, an option it does not have, an unknown class and data that
+    cannot be used as they are; DataMissingError where a file is missing or damaged.
+    """
+    entry, path = find(reference)
+    require_shape(reference, networks=True)
+    assert entry.load_pictures is not None  # noqa: S101 (just required)
+    _refuse_options(entry, options, lambda one: one.network_options)
+    _refuse_missing(reference, options, folder)
+    pictures = entry.load_pictures(Place(folder, path, progress, jobs, skip_broken, decoding), options)
+    if options.categories and set(options.categories) != set(pictures.classes):
+        pictures = restrict_classes(pictures, options.categories)
+    if options.class_list is not None:
+        kinds: tuple[str, ...] | None = read_class_list(Path(options.class_list).expanduser(), pictures.classes)
+    else:
+        kinds = declared_kinds(pictures.classes)
+    return replace(pictures, kinds=kinds)
+
+
+def _refuse_options(entry: Entry, options: Options, understood: Callable[[Entry], tuple[str, ...]]) -> None:
+    for name in ("setting", "background", "categories", "features", "side", "class_list"):
+        if getattr(options, name) and name not in understood(entry):
+            able = [other.name for other in CATALOGUE if name in understood(other)]
+            if not able:
+                raise DataError(f"data set '{entry.name}' has no {name} to choose in this experiment")
             verb = "has" if len(able) == 1 else "have"
             raise DataError(f"data set '{entry.name}' has no {name} to choose; {', '.join(able)} {verb}")
+
+
+def _refuse_missing(reference: str, options: Options, folder: Path) -> None:
     for file in to_fetch(reference, options, folder):
         raise DataMissingError(f"{folder / file.path} is {state(file, folder)}")
-    return entry.load(Place(folder, path, progress), options)
 
 
 def public_name(reference: str) -> str:
@@ -207,7 +261,7 @@ def public_name(reference: str) -> str:
     return entry.name if path is None else entry.name.replace("PATH", path.name)
 
 
-def short_name(reference: str, pack: FeaturePack) -> str:
+def short_name(reference: str, pack: FeaturePack | LabelledPictures) -> str:
     """What results are filed under: the name, or a user's file's or folder's with six characters of the fingerprint."""
     entry, path = find(reference)
     return entry.name if path is None else f"{path.stem or 'data'}-{pack.fingerprint[:6]}"

@@ -83,7 +83,7 @@ def scan(
     two, for what is no such folder or cannot be read, for two folders of one label, fewer than two categories, an
     unknown label (naming the nearest), a category without a picture, and a background that is missing or a category.
     """
-    folders = _label_folders(folder, name_of)
+    folders = folders_by_label(folder, name_of)
     if len(folders) < 3:
         raise DataError(
             f"{folder} holds {_names(list(folders))} alone; a background and at least two categories are needed, a "
@@ -152,8 +152,11 @@ def _refuse_dangling(path: Path) -> None:
         raise DataError(f"{path} is a link to nowhere; mend or remove it")
 
 
-def _label_folders(folder: Path, name_of: Callable[[str], str]) -> dict[str, Path]:
-    """The folder of each label; labels are in Unicode's composed form, whatever the file system's is."""
+def folders_by_label(folder: Path, name_of: Callable[[str], str] = str) -> dict[str, Path]:
+    """The folder of each label; labels are in Unicode's composed form, whatever the file system's is.
+
+    Raises DataError as ``label_folders`` does, and for a name that is not UTF-8 and two folders of one label.
+    """
     folders: dict[str, Path] = {}
     for path in label_folders(folder):
         label = unicodedata.normalize("NFC", name_of(path.name))

@@ -21,7 +21,7 @@ from ..datasets import Amounts, FeaturePack, TaskRows, draw_task
 from ..methods.kernels import MeanRBFKernel
 from ..methods.least_squares_svm import Factorisation, class_balance, factorise, train
 from ..methods.source_weights import LeaveOneOut, ball_weights, leave_one_out, scalar_weights
-from ..plan import Block, Columns, Study
+from ..plan import Block, Columns, Keeping, Study, units_by_groups
 
 Floats = NDArray[np.float64]
 Positive = Annotated[int, Meta(ge=1)]
@@ -175,7 +175,7 @@ def _source_scores(
     return scores
 
 
-def compute(task: Task, block: Block) -> dict[str, Columns]:
+def compute(task: Task, block: Block, _: Keeping) -> dict[str, Columns]:
     """Measurements of the block's conditions, and the weights of those that learn them."""
     parameters = msgspec.convert(block.parameters, Parameters)
     accuracies: dict[str, Floats] = {}
@@ -259,7 +259,6 @@ def remarks(tables: Mapping[str, Any]) -> list[str]:
 STUDY = Study(
     version=1,
     Parameters=Parameters,
-    groups=GROUPS,
     says=SAYS,
     tables={
         "weights": ("target", "source", "split", "shots", "condition", "beta"),
@@ -272,8 +271,7 @@ STUDY = Study(
             "test_negatives",
         ),
     },
-    splits_per_block=10,
-    units=units,
+    cut=units_by_groups(units, GROUPS, splits_per_block=10),
     prepare=prepare,
     compute=compute,
     remarks=remarks,

@@ -34,7 +34,7 @@ class Saboteur(importlib.abc.MetaPathFinder):
 
 
 def sabotaged(compute):
-    def faulty(shared, block):
+    def faulty(shared, block, keeping):
         time.sleep(float(os.environ.get("SLOW", "0")))
         chosen = os.environ.get("FAULT_UNIT") in (block.unit, "*") and os.environ["FAULT_GROUP"] == block.group
         if chosen and block.splits[0] == 0 and is_due():
@@ -45,7 +45,7 @@ def sabotaged(compute):
                     os._exit(7)
                 case "kill":
                     os.kill(os.getpid(), signal.SIGKILL)
-        return compute(shared, block)
+        return compute(shared, block, keeping)
 
     return faulty
 

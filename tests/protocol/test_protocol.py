@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tlbench import protocol, studies
 from tlbench.plan import resolve
-from tlbench.protocol import ProtocolError, parse, read
+from tlbench.protocol import ProtocolError, columns_used, parse, read, words_used
 
 PLACES = {  # a mistyped key in every kind of table: where, key, what was meant
     "top": ((), "sorce", "source"),
@@ -21,6 +21,7 @@ PLACES = {  # a mistyped key in every kind of table: where, key, what was meant
     "figure": (("figures", 0), "titel", "title"),
     "claim": (("claims", 2), "margn", "margin"),
     "expectation": (("claims", 2, "expects", "other-data"), "verdit", "verdict"),
+    "reference": (("reference",), "fil", "file"),
 }
 
 
@@ -37,14 +38,19 @@ def test_what_ships_is_whole(name):
     study = studies.find(declared.study)
     for profile in declared.profiles:
         resolve(declared, study, profile, {})
-    assert set(declared.conditions) <= set(study.groups)
+    assert set(declared.conditions) <= set(study.says)
     assert set(declared.oracles) <= set(declared.conditions)
     for figure in declared.figures:
         assert figure.table == "measurements" or figure.table in study.tables
     for claim in declared.claims:
-        for side in (claim.of, claim.to):
-            assert side["condition"] in declared.conditions
-            assert side["condition"] not in declared.oracles, "an oracle is chosen on the test set"
+        named = {level for column, level in words_used(claim) if column == "condition"}
+        assert len(named) >= 1
+        assert named <= set(declared.conditions)
+        assert not named & set(declared.oracles), "an oracle is chosen on the test set"
+    for part in (*declared.claims, *declared.figures):
+        if getattr(part, "table", "measurements") == "measurements":
+            known = {"unit", "split", "condition", *declared.factors, "metric", "value"}
+            assert set(columns_used(part)) <= known
 
 
 def test_a_shipped_protocol_is_read_by_name_or_by_path(tmp_path):
@@ -73,6 +79,7 @@ def test_the_copy_in_a_manifest_is_the_same_protocol(toy):
 @pytest.mark.parametrize("place", PLACES)
 def test_a_mistyped_key_is_named_with_the_nearest_one(toy, place):
     path, wrong, meant = PLACES[place]
+    toy.content["reference"] = {"file": "numbers.csv", "says": "they", "name": "their numbers"}
     at(toy.content, path)[wrong] = 1
     with pytest.raises(ProtocolError, match=f"unknown key '{wrong}'.*did you mean '{meant}'") as error:
         parse(toy.content, "mine.toml")

@@ -1,0 +1,50 @@
+"""A heat map: one value by two columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from .. import protocol
+from .style import INK, MUTED, plain, title, undress
+
+
+def draw_heatmap(figure: protocol.Figure, rows: pd.DataFrame) -> Figure:
+    """Mean of a value over all that two columns do not say; cells that cannot be are left blank."""
+    columns, lines = list(dict.fromkeys(rows[figure.y])), list(dict.fromkeys(rows[figure.x]))
+    order = [name for name in columns if name in lines] + [name for name in lines if name not in columns]
+    grid = rows.pivot_table(index=figure.y, columns=figure.x, values=figure.value, aggfunc="mean").loc[columns, order]
+    values = grid.to_numpy()
+    side = 0.52 * max(len(columns), 6)
+    drawn = Figure(figsize=(side + 2.9, side + 2.1))
+    wide, tall = drawn.get_size_inches()
+    axes = drawn.add_axes((1.5 / wide, 1.25 / tall, side / wide, side / tall))
+    bar_axes = drawn.add_axes(((1.7 + side) / wide, 1.25 / tall, 0.16 / wide, side / tall))
+    limit = float(np.nanmax(np.abs(values))) or 1.0
+    signed = bool(np.nanmin(values) < 0)
+    axes.set_facecolor("#f1f1f1")  # a cell that cannot be is not a zero
+    image = axes.imshow(values, cmap="RdBu" if signed else "Blues", vmin=-limit if signed else 0.0, vmax=limit)
+    for (row, column), value in np.ndenumerate(values):
+        if not np.isnan(value):
+            dark = abs(value) > 0.6 * limit
+            axes.text(
+                column,
+                row,
+                f"{value:.2f}".replace("0.", "."),
+                ha="center",
+                va="center",
+                fontsize=7.5,
+                color="white" if dark else INK,
+            )
+    axes.set_xticks(range(len(order)), map(plain, order), rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(columns)), map(plain, columns))
+    bar = drawn.colorbar(image, cax=bar_axes)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=8, labelcolor=MUTED)
+    bar.set_label(plain(figure.value_label or figure.value), color=MUTED, fontsize=9)
+    undress(axes)
+    axes.set_xlabel(plain(figure.x_label or figure.x), color=INK)
+    axes.set_ylabel(plain(figure.y_label or figure.y), color=INK)
+    title(drawn, figure.title, 0.02)
+    return drawn

@@ -1,0 +1,1 @@
+"""Networks as a row of stages: how they are built, drawn, cut, trained, and kept frozen below a layer."""

@@ -1,0 +1,175 @@
+"""One training: plain stochastic gradient descent on the layers above the frozen ones, resumable at every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import cos, isfinite, pi
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .pictures import Inputs
+from .stages import StagedNetwork
+
+TESTED_AT_ONCE = 250
+WARM_UP = 0.1
+
+
+class TrainingError(Exception):
+    """A training cannot go on; the message says in which epoch and what to change."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained; the same for every treatment.
+
+    Biases learn twice as fast as weights and do not decay, as in the authors' prototxt files. schedule: "cosine" rises
+    over the first tenth of all steps and falls to zero over the others (Goyal et al. 2017, section 2.2; Loshchilov &
+    Hutter, ICLR 2017, eq. 5, without restarts), "steps" divides by ten after each
+    of ``milestones`` (shares of the epochs; the paper's are 100, 200, 300 and 400 of 450 thousand iterations).
+    """
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "cosine"
+    precision: torch.dtype = torch.float32
+
+    milestones = (100 / 450, 200 / 450, 300 / 450, 400 / 450)
+
+    def rate(self, progress: float) -> float:
+        """Learning rate after a share of all steps."""
+        if self.schedule == "steps":
+            return float(self.learning_rate * 0.1 ** sum(progress >= at for at in self.milestones))
+        if progress < WARM_UP:
+            return self.learning_rate * progress / WARM_UP
+        return self.learning_rate * 0.5 * (1 + cos(pi * (progress - WARM_UP) / (1 - WARM_UP)))
+
+
+@dataclass
+class Progress:
+    """How far a training is: epochs done, mean training loss and test accuracy (percent) of each, and its tensors."""
+
+    epoch: int = 0
+    losses: list[float] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
+
+
+def trainable(network: StagedNetwork) -> list[tuple[str, nn.Parameter]]:
+    """Names and weights that a training changes."""
+    return [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
+
+
+def optimiser(network: StagedNetwork, recipe: Recipe) -> torch.optim.SGD:
+    """The paper's: momentum, weights that decay, biases that do not and learn at twice the rate."""
+    named = trainable(network)
+    weights = [weight for name, weight in named if not name.endswith("bias")]
+    biases = [weight for name, weight in named if name.endswith("bias")]
+    groups = [
+        {"params": weights, "weight_decay": recipe.weight_decay, "times": 1.0},
+        {"params": biases, "weight_decay": 0.0, "times": 2.0},
+    ]
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, fused=True)
+
+
+def train(
+    network: StagedNetwork,
+    layers: int,
+    training: tuple[Inputs, Tensor],
+    testing: tuple[Inputs, Tensor],
+    recipe: Recipe,
+    generator: Callable[[int], torch.Generator],
+    test_every_epoch: bool,
+    begun: tuple[Progress, dict[str, Tensor]] | None = None,
+) -> Iterator[tuple[Progress, Callable[[], dict[str, Tensor]]]]:
+    """Train the stages from ``layers`` on; yields after each epoch.
+
+    network: its first ``layers`` stages frozen or not, as ``freeze`` left them. training, testing: what stage
+    ``layers`` takes and labels (N,); with ``layers`` = 0 the pictures. generator: of an epoch, on the CPU; the order of
+    the pictures is its first draw. begun: progress and tensors as yielded before an interruption. Yields the progress
+    and a function that copies weights and momenta. Raises TrainingError where the loss is not a finite number.
+    """
+    inputs, labels = training
+    optimising = optimiser(network, recipe)
+    progress = Progress()
+    if begun is not None:
+        progress, tensors = begun
+        _restore(network, optimising, tensors)
+    steps = -(-len(inputs) // recipe.batch)
+    device = labels.device
+    autocast = recipe.precision != torch.float32
+    for epoch in range(progress.epoch, recipe.epochs):
+        drawn = generator(epoch)
+        order = torch.randperm(len(inputs), generator=drawn).to(device)
+        network.hand_generator(drawn if device.type == "cpu" else _on(device, drawn))
+        total = torch.zeros((), device=device)
+        for step in range(steps):
+            for group in optimising.param_groups:
+                group["lr"] = group["times"] * recipe.rate((epoch * steps + step + 1) / (recipe.epochs * steps + 1))
+            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
+            with torch.autocast(device.type, recipe.precision, enabled=autocast):
+                scores = network(inputs.take(rows, drawn), layers)
+            loss = functional.cross_entropy(scores.float(), labels[rows])
+            optimising.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimising.step()
+            total += loss.detach() * len(rows)
+        mean = float(total) / len(inputs)
+        if not isfinite(mean):
+            raise TrainingError(f"the training loss is {mean} in epoch {epoch + 1}; set a lower learning_rate")
+        progress = Progress(epoch + 1, [*progress.losses, mean], list(progress.accuracies))
+        if test_every_epoch or epoch + 1 == recipe.epochs:
+            progress.accuracies.append(accuracy(network, layers, testing, recipe.precision))
+        yield progress, lambda: _tensors(network, optimising)
+
+
+@torch.no_grad()
+def accuracy(network: StagedNetwork, layers: int, testing: tuple[Inputs, Tensor], precision: torch.dtype) -> float:
+    """Percent of the test pictures whose highest score is their class's; stages ``layers`` and above are applied."""
+    inputs, labels = testing
+    modes = [stage.training for stage in network.stages]
+    network.eval()
+    hits = torch.zeros((), dtype=torch.int64, device=labels.device)
+    for start in range(0, len(inputs), TESTED_AT_ONCE):
+        rows = torch.arange(start, min(start + TESTED_AT_ONCE, len(inputs)), device=labels.device)
+        with torch.autocast(labels.device.type, precision, enabled=precision != torch.float32):
+            scores = network(inputs.take(rows), layers)
+        hits += (scores.argmax(1) == labels[rows]).sum()
+    for stage, mode in zip(network.stages, modes, strict=True):
+        stage.train(mode)
+    return 100.0 * int(hits) / len(inputs)
+
+
+def _on(device: torch.device, drawn: torch.Generator) -> torch.Generator:
+    """A generator on the device, seeded by the one on the CPU."""
+    seed = int(torch.randint(2**62, (1,), generator=drawn))
+    return torch.Generator(device).manual_seed(seed)
+
+
+MOMENTUM = "momentum."
+
+
+def _tensors(network: StagedNetwork, optimising: torch.optim.SGD) -> dict[str, Tensor]:
+    tensors = {name: values.detach().cpu().clone() for name, values in network.state_dict().items()}
+    for name, weight in trainable(network):
+        if weight in optimising.state:
+            tensors[MOMENTUM + name] = optimising.state[weight]["momentum_buffer"].detach().cpu().clone()
+    return tensors
+
+
+def _restore(network: StagedNetwork, optimising: torch.optim.SGD, tensors: dict[str, Tensor]) -> None:
+    weights = {name: values for name, values in tensors.items() if not name.startswith(MOMENTUM)}
+    network.load_state_dict(weights)
+    for name, weight in trainable(network):
+        if MOMENTUM + name in tensors:
+            kept = torch.empty_like(weight).copy_(tensors[MOMENTUM + name])
+            optimising.state[weight]["momentum_buffer"] = kept
+
+
+def has_bfloat16_units() -> bool:
+    """Whether this processor multiplies 16-bit numbers faster than 32-bit ones."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

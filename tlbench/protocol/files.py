@@ -1,0 +1,56 @@
+"""Protocol files: those that ship, and a user's own."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from .experiment import Protocol
+from .strict import ProtocolError, convert, nearest
+
+
+def shipped_folder() -> Path:
+    """Where the protocol files that come with tlbench lie: in the installed package, or in the repository."""
+    package = Path(__file__).parent.parent
+    return next(f for f in (package / "experiments", package.parent / "experiments") if f.is_dir())
+
+
+def shipped() -> dict[str, Path]:
+    """The protocol files that come with tlbench, by name."""
+    return {path.stem: path for path in sorted(shipped_folder().glob("*.toml"))}
+
+
+def read(reference: str) -> Protocol:
+    """The protocol of a shipped experiment's name, or of a path to a TOML file.
+
+    Raises ProtocolError for an unknown name (with the nearest known one), a file that cannot be read, or content that
+    does not fit.
+    """
+    known = shipped()
+    if reference in known:
+        path = known[reference]
+    elif reference.endswith(".toml") or "/" in reference:
+        path = Path(reference)
+    else:
+        raise ProtocolError(f"there is no experiment '{reference}'; {nearest(reference, list(known))}")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ProtocolError(f"there is no protocol file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProtocolError(f"protocol file {path} cannot be read ({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ProtocolError(f"protocol file {path} is not TOML: {error}") from None
+    declared = parse(content, str(path))
+    declared.__dict__["folder_read_from"] = path.parent
+    if reference not in known and declared.name in known and declared != read(declared.name):
+        raise ProtocolError(
+            f"protocol file {path} differs from the shipped '{declared.name}' but bears its name and would overwrite "
+            "its results; give it a name of its own"
+        )
+    return declared
+
+
+def parse(content: object, origin: str) -> Protocol:
+    """A protocol from plain data; ``origin`` names it in errors."""
+    return convert(content, Protocol, origin)

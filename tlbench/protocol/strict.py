@@ -1,0 +1,79 @@
+"""Plain data into strict types, and what is wrong with them in one sentence that names the key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+from msgspec.inspect import DictType, ListType, StructType, UnionType, VarTupleType, type_info
+
+Text = Annotated[str, Meta(min_length=1)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+Value = bool | int | float | str | list[int | float | str]
+
+T = TypeVar("T")
+
+
+class ProtocolError(Exception):
+    """A protocol file, or what a user sets in it, cannot be used; the message names the key."""
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A table of a protocol file; what is as usual is not written, so that a new key changes no earlier manifest."""
+
+
+def convert(content: object, shape: type[T], origin: str) -> T:
+    """Plain data as a strict type. Raises ProtocolError that names the key, with the nearest known one."""
+    try:
+        return msgspec.convert(content, shape, strict=True)
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"{origin}: {_in_words(str(error), shape)}") from None
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Half a sentence that helps with a mistyped name."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
+
+
+def _in_words(message: str, shape: type) -> str:
+    """Msgspec's message with the key first, and the nearest known key for an unknown one."""
+    complaint, _, path = message.partition(" - at `$")
+    place = path.rstrip("`").lstrip(".") or "the file"
+    place = place.replace("[...]", "[…]")
+    unknown = re.search(r"contains unknown field `(.+)`", complaint)
+    if not unknown:
+        complaint = re.sub("^(Expected|Object|Invalid)", lambda word: word[0].lower(), complaint).replace("`", "'")
+        return complaint if place == "the file" else f"{place}: {complaint}"
+    known = [field.name for field in msgspec.structs.fields(_struct_at(path, shape))]
+    within = "" if place == "the file" else f" in {place}"
+    return f"unknown key '{unknown[1]}'{within}; {nearest(unknown[1], known)}"
+
+
+def _struct_at(path: str, shape: type) -> type[msgspec.Struct]:
+    """The struct that msgspec's path of keys leads to, from ``shape`` on."""
+    at = type_info(shape)
+    for key in re.findall(r"\.(\w+)", path):
+        fields = {field.name: field.type for field in at.fields} if isinstance(at, StructType) else {}
+        at = _element(fields[key]) if key in fields else at
+    found: Any = at.cls if isinstance(at, StructType) else shape
+    return found
+
+
+def _element(at: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    """The type that a list, tuple, dict or optional holds; any other as it is."""
+    if isinstance(at, UnionType):
+        return next((_element(option) for option in at.types if not _is_none(option)), at)
+    if isinstance(at, DictType):
+        return _element(at.value_type)
+    if isinstance(at, ListType | VarTupleType):
+        return _element(at.item_type)
+    return at
+
+
+def _is_none(at: msgspec.inspect.Type) -> bool:
+    return isinstance(at, msgspec.inspect.NoneType)

@@ -1,0 +1,119 @@
+"""What trainings of ``layer_transfer`` will cost, from a few steps measured now on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cache
+
+import msgspec
+import numpy as np
+import torch
+
+from ..datasets import LabelledPictures
+from ..methods.networks.architectures import ARCHITECTURES
+from ..methods.networks.initialisation import initialise
+from ..methods.networks.pictures import Held, Inputs, Through, advance, bytes_after
+from ..methods.networks.training import Recipe, train
+from ..plan import Block, Estimate
+from .layer_training import MOST_HELD, PRECISIONS, frozen_layers, on_device
+from .layer_transfer import NETWORKS, Half, Training, draw_half
+
+STEPS = 4
+WARM_UP_STEPS = 2
+MOST_PICTURES = 32
+"""In a measured step: larger batches cost about as much a picture."""
+PROCESS = 500 << 20
+"""Bytes that a process with torch in it takes before it holds anything."""
+
+
+def measured_cost(pictures: LabelledPictures, blocks: Sequence[Block], device: str) -> Estimate:
+    """Seconds of each block on one core or on the device, and bytes of memory a process."""
+    torch.set_num_threads(1)
+    halves: dict[str, Half] = {}
+    seconds, passes, memory = [], 0, 0
+    for block in blocks:
+        training = msgspec.convert(block.parameters, Training)
+        if block.unit not in halves:
+            halves[block.unit] = draw_half(pictures, training, block.unit)
+        half = halves[block.unit]
+        count = len(half.training) * training.epochs
+        passes += count
+        frozen = frozen_layers(block.conditions[0], training.layers)
+        bench = _bench(training, len(half.classes), pictures.pixels.shape[3], device)
+        kept, held = bench.memory(frozen, len(half.training) + len(half.test), training)
+        memory = max(memory, held)
+        seconds.append(count * (bench.seconds_a_picture(frozen, kept) + bench.decoding(pictures)))
+    days = sum(seconds) / 86400
+    remarks = [f"that is {len(blocks):,} trainings and {passes / 1e6:,.1f} million pictures shown to them in all"]
+    if days > 3:
+        remarks.append(
+            f"that is {days:,.0f} days of one core's or the device's work: the same command goes on where it was "
+            "stopped; fewer --seeds, layers or conditions cost less, and --device cuda is faster"
+        )
+    return Estimate(tuple(seconds), memory, tuple(remarks))
+
+
+def _bench(training: Training, classes: int, channels: int, device: str) -> _Bench:
+    return _benches(training.network, training.batch, training.precision, classes, channels, device)
+
+
+class _Bench:
+    """Steps of one network on made-up pictures; what was measured is remembered."""
+
+    def __init__(self, network: str, batch: int, precision: str, classes: int, channels: int, device: str) -> None:
+        self.network = ARCHITECTURES[network](classes, channels)
+        initialise(self.network, "scaled", lambda stage: torch.Generator().manual_seed(stage))
+        self.device = torch.device(device)
+        on_device(self.network, self.device)
+        self.precision = PRECISIONS[precision]
+        self.batch = min(batch, MOST_PICTURES)
+        self.labels = torch.arange(self.batch, device=self.device) % classes
+        side = self.network.side
+        drawn = torch.rand(self.batch, side, side, channels, generator=torch.Generator().manual_seed(0))
+        self.pictures = Held(drawn.to(self.device, self.precision))
+        self._seconds: dict[tuple[int, bool], float] = {}
+        self._decoding: float | None = None
+
+    def seconds_a_picture(self, frozen: int, held: bool) -> float:
+        """Of a training step in which the outputs of the frozen layers are held, or computed again."""
+        if (frozen, held) not in self._seconds:
+            self.network.freeze(frozen)
+            inputs: Inputs = Through(self.pictures, self.network, frozen, self.precision)
+            if held:
+                inputs = advance(self.pictures, self.network, range(frozen), self.precision)
+            recipe = Recipe(WARM_UP_STEPS + STEPS, self.batch, learning_rate=1e-6, precision=self.precision)
+            part = (inputs, self.labels)
+            epochs = train(self.network, frozen, part, part, recipe, lambda _: torch.Generator(), False)
+            for _ in range(WARM_UP_STEPS):
+                next(epochs)
+            begun = time.perf_counter()
+            for _ in range(STEPS - 1):
+                next(epochs)
+            self._seconds[frozen, held] = (time.perf_counter() - begun) / ((STEPS - 1) * self.batch)
+        return self._seconds[frozen, held]
+
+    def decoding(self, pictures: LabelledPictures) -> float:
+        """Seconds a picture, where pictures are decoded each time they are shown."""
+        if pictures.pixels.shape[1] == self.network.side:
+            return 0.0
+        if self._decoding is None:
+            begun = time.perf_counter()
+            pictures.pixels.take(np.arange(min(8, len(pictures.labels))))
+            self._decoding = (time.perf_counter() - begun) / 8
+        return self._decoding
+
+    def memory(self, frozen: int, count: int, training: Training) -> tuple[bool, int]:
+        """Whether the frozen layers' outputs are held, and bytes of memory with them."""
+        weights = 4 * sum(values.numel() * values.element_size() for values in self.network.state_dict().values())
+        if NETWORKS[training.network].side != self.network.side:
+            return False, PROCESS + weights
+        whole = bytes_after(self.network, 0, count, self.precision)
+        outputs = bytes_after(self.network, frozen, count, self.precision)
+        if outputs > MOST_HELD:
+            return False, PROCESS + weights + whole
+        before = bytes_after(self.network, max(0, frozen - 1), count, self.precision)
+        return True, PROCESS + weights + (outputs + before if frozen else whole)
+
+
+_benches = cache(_Bench)

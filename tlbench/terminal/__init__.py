@@ -1,0 +1,18 @@
+"""What a person sees: tables, progress and verdicts; plain lines when it is not a terminal."""
+
+from .lines import console, duration, listing, relative, say
+from .summary import summary_table
+from .verdicts import verdict_table
+from .waiting import Report, progress
+
+__all__ = [
+    "Report",
+    "console",
+    "duration",
+    "listing",
+    "progress",
+    "relative",
+    "say",
+    "summary_table",
+    "verdict_table",
+]

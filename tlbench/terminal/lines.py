@@ -1,0 +1,49 @@
+"""Text as it is printed: plain lines and borderless tables, of the terminal's width or wide where there is none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_WIDTH = 160
+
+
+def console(stderr: bool = False) -> Console:
+    """A console of the terminal's width, or wide enough not to cut tables where there is none."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else PLAIN_WIDTH, highlight=False, soft_wrap=False)
+
+
+def say(message: str, stderr: bool = False) -> None:
+    """A line of plain text, never wrapped or styled by what it holds."""
+    print(message, file=sys.stderr if stderr else sys.stdout)
+
+
+def listing(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A borderless table of text."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+
+
+def relative(path: Path) -> str:
+    """A path as seen from here, where that is shorter."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the words of a person waiting."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
