@@ -21,12 +21,13 @@ check: .venv/all         # format, lint, types, layering
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-results: .venv/kernel    # the committed results and the README's table, computed again
+results: .venv/all       # the committed results on embedded data and the README's table, computed again
 	$(BIN)/tlbench run caltech-multisource --dataset digits --fresh
+	$(BIN)/tlbench run yosinski-layers --dataset digits --fresh
 	$(BIN)/python docs/readme_table.py
 
-bench: .venv/all         # speed and memory as ratios, written to benchmarks/results.csv
-	$(BIN)/python -m benchmarks
+bench: .venv/all         # speed and memory as ratios, written to benchmarks/results.csv; PICTURES=folder with train/, test/
+	$(BIN)/python -m benchmarks $(if $(PICTURES),--pictures $(PICTURES))
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -17,14 +17,30 @@ def main() -> None:
         help="where the released Caltech-256 features lie [default: $TLBENCH_DATA_DIR]; without them "
         "synthetic features of the same shape are used",
     )
-    asked: Path | None = parser.parse_args().data_dir
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        help="a folder of pictures with train/ and test/, such as CIFAR-10's, to measure layer transfer on; without it "
+        "those rows are left out",
+    )
+    arguments = parser.parse_args()
+    asked: Path | None = arguments.data_dir
     usual = os.environ.get("TLBENCH_DATA_DIR")
     # Before numpy is imported, so that no pool of threads is ever made; processes started here inherit it.
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
 
     from threadpoolctl import threadpool_limits
 
-    from . import against_conic, against_limit, against_reference, fresh_processes, machine, workload
+    from . import (
+        against_conic,
+        against_limit,
+        against_reference,
+        fresh_processes,
+        machine,
+        networks,
+        training_choices,
+        workload,
+    )
     from .table import show, write
 
     with threadpool_limits(1):
@@ -35,6 +51,9 @@ def main() -> None:
         print(f"data: {run.data_name}\n", flush=True)
         rows = [*against_reference.rows(run), against_limit.row_of(run), against_conic.row_of(run)]
     rows += fresh_processes.rows(run)
+    rows += [networks.digits_row(), *training_choices.rows()]
+    if arguments.pictures:
+        rows += networks.rows(arguments.pictures)
     show(rows)
     write(rows, Path(__file__).with_name("results.csv"))
 

@@ -6,6 +6,8 @@ python -m benchmarks.networks FOLDER     a folder of pictures with train/ and te
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -143,7 +145,21 @@ def peak(precision: torch.dtype, side: int = 2048, repeats: int = 10) -> float:
     return 2 * side**3 * repeats / (time.perf_counter() - begun)
 
 
-def rows(folder: Path, epochs: int, pictures: int, class_split: str) -> list[Row]:
+def digits_row() -> Row:
+    """The whole command on embedded data, as a new user types it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "tlbench", "run", "yosinski-layers", "--dataset", "digits", "--quiet"]
+        begun = time.perf_counter()
+        subprocess.run([*command, "--results", scratch, "--jobs", str(CORES)], check=True)
+        taken = time.perf_counter() - begun
+    measure = (
+        "tlbench run yosinski-layers --dataset digits: 344 trainings, tables and figures, "
+        f"on {CORES} cores: {taken:.0f} s"
+    )
+    return Row("yosinski-layers on digits", "one minute", 60 / taken, 60 / taken, 60 / taken, measure)
+
+
+def rows(folder: Path, epochs: int = 8, pictures: int = 1000, class_split: str = "random") -> list[Row]:
     """Frozen treatments, the whole grid, and the share of the peak, one draw of classes."""
     declared = protocol.read("yosinski-layers")
     reference = f"folder:{folder}"

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from tlbench import datasets, protocol, studies, tables
+from tlbench.keeping import BlockKeeping
 from tlbench.plan import make_plan, resolve
+from tlbench.records import Records
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "results" / "caltech-multisource" / "digits-paper"
@@ -58,3 +60,36 @@ def test_readme_shows_the_committed_table():
     spec.loader.exec_module(module)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert module.with_table(readme, module.reopen(COMMITTED)) == readme
+
+
+LAYERS = ROOT / "results" / "yosinski-layers" / "digits-laptop"
+
+
+@pytest.fixture(scope="module")
+def layers():
+    declared = protocol.read("yosinski-layers")
+    study = studies.find(declared.study)
+    settings = resolve(declared, study, None, {}, "digits")
+    pictures = datasets.open_pictures("digits", datasets.Options(), Path("unused"))
+    return make_plan(declared, study, settings, pictures, pictures.fingerprint), study, pictures
+
+
+def test_the_committed_networks_are_the_plan_of_today(layers):
+    made, _, _ = layers
+    manifest = (LAYERS / "manifest.json").read_text(encoding="utf-8")
+    assert f'"run": "{made.short_hash}"' in manifest
+    assert len(pd.read_csv(LAYERS / "measurements.csv")) == 2 * made.cells
+
+
+def test_trained_networks_are_as_good_as_the_committed_ones(layers, tmp_path):
+    made, study, pictures = layers
+    wanted = [block for block in made.blocks if block.unit in ("random-0-A", "random-0-B") and block.group == "base"]
+    wanted += [block for block in made.blocks if block.unit == "random-0-B" and block.group in ("AnB 3", "BnB+ 6")]
+    committed = pd.read_csv(LAYERS / "measurements.csv").query("metric == 'accuracy'")
+    committed = committed.set_index(["unit", "condition", "layers"])["value"]
+    records = Records(tmp_path)
+    for block in wanted:
+        found = study.compute(study.prepare(pictures, block), block, BlockKeeping(records, block))["measurements"]
+        there = committed[block.unit, block.conditions[0], found["layers"][0]]
+        # 300 test pictures: another processor rounds otherwise, and a few of them fall on the other side.
+        assert abs(found["value"][0] - there) <= 3.0

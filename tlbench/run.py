@@ -278,6 +278,7 @@ def _start_worker() -> None:
     """Leave Ctrl-C to the parent, end with it, and compute with one thread."""
     # For libraries that are loaded later; ``_compute_task`` sees to those that are there already.
     os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # without it cuBLAS may add up in another order each time
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

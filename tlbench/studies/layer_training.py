@@ -43,6 +43,7 @@ class Chain:
         """Test accuracy in percent as the training reports it, and the mean training loss of the last epoch."""
         torch.set_num_threads(1)
         device = torch.device(keeping.device)
+        torch.use_deterministic_algorithms(device.type == "cuda")  # a processor's one thread needs no asking
         draws = Draws(training.seed, block.unit, block.splits[0])
         (condition,) = block.conditions
         network = on_device(self._network(training, condition, draws, keeping), device)

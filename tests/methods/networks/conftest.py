@@ -19,7 +19,9 @@ def make_tiny(seed=0, classes=3, channels=2, side=6, rate=0.0, normalised=False)
 
     def convolution(inputs, outputs):
         normalisation = [nn.BatchNorm2d(outputs)] if normalised else []
-        return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), *normalisation, nn.ReLU(inplace=True))
+        return nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=not normalised), *normalisation, nn.ReLU(inplace=True)
+        )
 
     def dropped(*layers):
         return nn.Sequential(*([Dropout(rate)] if rate else []), *layers)

@@ -181,7 +181,7 @@ def counterpart(name, network, source):
     return whole.eval()
 
 
-@pytest.mark.parametrize("name", ["resnet18", pytest.param("resnet50", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_stages_of_a_resnet_together_are_torchvisions_forward(name, source):
     network = ARCHITECTURES[name](7, 3).eval()
     whole = counterpart(name, network, source())
