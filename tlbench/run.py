@@ -28,7 +28,7 @@ from . import datasets, studies
 from .keeping import BlockKeeping, intact
 from .plan import Block, Plan, Settings, Study, make_plan, resolve
 from .protocol import Protocol, ProtocolError
-from .records import Records, RecordsError, run_folder
+from .records import Records, RecordsError, describe, run_folder
 
 Data = datasets.FeaturePack | datasets.LabelledPictures
 
@@ -157,8 +157,9 @@ def compute_missing(
             needs = {key for block in task for key in block.needs}
             if lost := needs & set(outcome.failed):
                 tasks.remove(task)
+                source, _ = outcome.failed[min(lost)]
                 for block in task:
-                    settled(block, f"not computed: it starts from a block that failed ({min(lost)})")
+                    settled(block, f"not computed: it starts from {describe(source)}, which failed")
             elif not needs & set(left):
                 tasks.remove(task)
                 begin.append(task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,9 +16,11 @@ from .options import FAILED, data_dir, leave, results_dir
 
 if TYPE_CHECKING:
     from .. import datasets, opening
+    from ..plan import Block
     from ..run import Prepared
 
 EMBEDDED_DATA = "digits"
+MOST_FAILURES = 10
 
 
 @click.command(
@@ -77,7 +80,7 @@ def run(
     RESULTS/EXPERIMENT/DATASET-PROFILE/; a setting that differs from the protocol gets a folder of its own beside it.
     The exit status is 1 if a block failed; verdicts never fail a run, `tlbench check` does.
     """
-    from .. import datasets, opening, protocol, published, records, studies, terminal
+    from .. import datasets, opening, protocol, published, studies, terminal
     from .. import run as runner
 
     declared = protocol.read(experiment)
@@ -125,12 +128,22 @@ def run(
         terminal.say(f"note: {damaged} damaged blocks are computed again", stderr=True)
     with terminal.progress("computing", "blocks", quiet or not missing) as report:
         outcome = runner.compute_missing(prepared, missing, jobs, report, device)
-    for block, path in outcome.failed.values():
-        terminal.say(f"failed: {records.describe(block)}: see {terminal.relative(path)}", stderr=True)
+    _show_failures(list(outcome.failed.values()))
     if outcome.failed and len(outcome.failed) == len(prepared.plan.blocks):
         leave(f"every block failed; there is nothing to write to {terminal.relative(prepared.records.folder)}", FAILED)
     _publish(prepared, quiet)
     return FAILED if outcome.failed else 0
+
+
+def _show_failures(failed: list[tuple[Block, Path]]) -> None:
+    """What failed and why, in a line each; of many, the first."""
+    from .. import records, terminal
+
+    for block, path in failed[:MOST_FAILURES]:
+        why = re.sub(r"^[\w.]+: ", "", path.read_text(encoding="utf-8").strip().splitlines()[-1])
+        terminal.say(f"failed: {records.describe(block)}: {why}; see {terminal.relative(path)}", stderr=True)
+    if len(failed) > MOST_FAILURES:
+        terminal.say(f"failed: {len(failed) - MOST_FAILURES} more; their tracebacks lie beside these", stderr=True)
 
 
 def _publish(prepared: Prepared, quiet: bool) -> None:
