@@ -25,6 +25,7 @@ results: .venv/all       # the committed results on embedded data and the README
 	$(BIN)/tlbench run caltech-multisource --dataset digits --fresh
 	$(BIN)/tlbench run yosinski-layers --dataset digits --fresh
 	$(BIN)/python docs/readme_table.py
+	$(BIN)/python docs/layer_tables.py
 
 bench: .venv/all         # speed and memory as ratios, written to benchmarks/results.csv; PICTURES=folder with train/, test/
 	$(BIN)/python -m benchmarks $(if $(PICTURES),--pictures $(PICTURES))

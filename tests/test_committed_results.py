@@ -54,10 +54,15 @@ def test_the_committed_run_is_the_plan_of_today(plan):
     assert f'"run": "{made.short_hash}"' in (COMMITTED / "manifest.json").read_text(encoding="utf-8")
 
 
-def test_readme_shows_the_committed_table():
-    spec = importlib.util.spec_from_file_location("readme_table", ROOT / "docs" / "readme_table.py")
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_readme_shows_the_committed_table():
+    module = script("readme_table")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert module.with_table(readme, module.reopen(COMMITTED)) == readme
 
@@ -93,3 +98,10 @@ def test_trained_networks_are_as_good_as_the_committed_ones(layers, tmp_path):
         there = committed[block.unit, block.conditions[0], found["layers"][0]]
         # 300 test pictures: another processor rounds otherwise, and a few of them fall on the other side.
         assert abs(found["value"][0] - there) <= 3.0
+
+
+def test_the_page_on_layers_shows_the_committed_runs():
+    module = script("layer_tables")
+    page = module.PAGE.read_text(encoding="utf-8")
+    assert module.MARKED.search(page)
+    assert module.with_tables(page) == page
