@@ -150,12 +150,11 @@ def test_a_base_that_fails_settles_those_that_start_from_it_and_no_others(prepar
     assert outcome.finished == 26 - len(failed)
     assert named(b for b in prepared.plan.blocks if prepared.records.load(b)) == everything_else(prepared, failed)
     assert not named(stand_in.computed) & ON_BASE_A
-    key = base(prepared, "A").key
     for block, path in outcome.failed.values():
         text = path.read_text(encoding="utf-8")
         assert prepared.records.failure(block) == path
         if block.needs:
-            assert text.endswith(f"not computed: it starts from a block that failed ({key})")
+            assert text.endswith("not computed: it starts from random-0-A, split 0, base, layers 0, which failed")
             assert f"layers {block.parameters['layers']}" in text
         else:
             assert "ArithmeticError: random-0-A fails on purpose" in text
@@ -329,8 +328,9 @@ def test_a_base_that_keeps_killing_its_process_is_set_aside_with_what_starts_fro
     assert named(b for b in prepared.plan.blocks if prepared.records.load(b)) == everything_else(prepared, failed)
     assert outcome.finished == 4
     texts = {block.needs: path.read_text(encoding="utf-8") for block, path in outcome.failed.values()}
+    of_base = (base(prepared, "A").key,)
     assert "The process died while it computed this block" in texts[()]
-    assert "not computed: it starts from a block that failed" in texts[(base(prepared, "A").key,)]
+    assert "not computed: it starts from random-0-A, split 0, base, layers 0, which failed" in texts[of_base]
     assert 3 <= len(deaths.read_bytes()) < 10
 
 
