@@ -56,6 +56,17 @@ def test_nothing_but_the_generators_enters(source):
     assert not torch.equal(network.state_dict()["stages.0.0.weight"], drawn[0]["stages.0.0.weight"])
 
 
+def test_every_layer_asks_for_a_generator_of_its_own(source):
+    """Layers 3 and 4 of the small network have the same width: one generator would draw them alike."""
+    asked = []
+    network = ARCHITECTURES["small32"](4, 3)
+    initialise(network, "scaled", lambda stage: asked.append(stage) or source(stage))
+    assert asked == list(range(8))
+    weights = [network.stages[place][0].weight.detach().flatten() for place in (2, 3)]
+    drawn = [values[:1000] / values.std() for values in weights]
+    assert abs(float(torch.corrcoef(torch.stack(drawn))[0, 1])) < 0.2
+
+
 def assert_normal(values, std):
     """Mean and deviation within four standard errors, and the shape of a normal distribution."""
     values = values.double().numpy().ravel()
