@@ -19,9 +19,9 @@ from tlbench.methods.networks.architectures import ARCHITECTURES
 from tlbench.methods.networks.initialisation import initialise
 from tlbench.methods.networks.stages import StagedNetwork
 from tlbench.methods.networks.training import Recipe
-from tlbench.plan import Block
 from tlbench.studies.layer_training import Draws
 from tlbench.studies.layer_transfer import Training, draw_half
+from tlbench.study import Block
 
 
 class PlainGrid:

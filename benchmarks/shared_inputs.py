@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from tlbench.methods.kernels import MeanRBFKernel
 from tlbench.methods.least_squares_svm import factorise
-from tlbench.plan import Block, Columns, Study
 from tlbench.studies.source_weighting import Parameters, Task
+from tlbench.study import Block, Columns, Study
 
 from .reference import Target
 from .workload import WholeRun

@@ -10,7 +10,9 @@ import numpy as np
 
 from tlbench import datasets, protocol, studies
 from tlbench.datasets import FeaturePack, Options
-from tlbench.plan import Block, Columns, Study, make_plan, resolve
+from tlbench.plan import make_plan
+from tlbench.settings import resolve
+from tlbench.study import Block, Columns, Study
 
 EXPERIMENT, DATASET, SETTING = "caltech-multisource", "caltech256-features", "mixed"
 

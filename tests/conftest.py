@@ -13,7 +13,9 @@ from hypothesis import settings
 from msgspec import Meta
 
 from tlbench import datasets, protocol
-from tlbench.plan import Study, make_plan, resolve, units_by_groups
+from tlbench.plan import make_plan
+from tlbench.settings import resolve
+from tlbench.study import Study, units_by_groups
 
 # A busy machine is no fault of the program.
 settings.register_profile("unhurried", deadline=None)

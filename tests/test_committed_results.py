@@ -9,8 +9,9 @@ import pytest
 
 from tlbench import datasets, protocol, studies, tables
 from tlbench.keeping import BlockKeeping
-from tlbench.plan import make_plan, resolve
+from tlbench.plan import make_plan
 from tlbench.records import Records
+from tlbench.settings import resolve
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "results" / "caltech-multisource" / "digits-paper"

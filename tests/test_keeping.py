@@ -8,8 +8,8 @@ from safetensors import safe_open
 from safetensors.numpy import load, load_file, save
 
 from tlbench.keeping import BlockKeeping, intact, packed, read, weights_path
-from tlbench.plan import Block
 from tlbench.records import Records, RecordsError
+from tlbench.study import Block
 
 NOTES = '{"epoch": 3, "λ": "café \\" \\\\"}'
 

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlbench import protocol
-from tlbench.plan import Block, digest, resolve
 from tlbench.protocol import ProtocolError
+from tlbench.settings import resolve
+from tlbench.study import Block, digest
 
 BLOCK = Block("toy_study", 3, "dög", (0, 1), "sided", ("left", "right"), {"C": 2.5, "shots": [1, 2], "m": "x"}, "print")
 
@@ -237,7 +238,7 @@ def test_different_values_have_different_hashes(first, second):
 
 def test_a_key_is_the_same_in_every_process():
     program = (
-        "from tlbench.plan import Block\n"
+        "from tlbench.study import Block\n"
         "p = {name: i for i, name in enumerate({'a', 'b', 'c', 'd', 'e'})}\n"
         "q = {name: p[name] - p[name] for name in p}\n"
         "print(Block('s', 1, 'u', (0,), 'g', ('c',), q, 'd').key)"

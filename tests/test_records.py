@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tlbench import protocol, records
-from tlbench.plan import Block
 from tlbench.records import HIDDEN, Records, RecordsError, finished_runs, load_all, run_folder
+from tlbench.study import Block
 
 BLOCK = Block("toy_study", 3, "dög", (0, 1), "sided", ("left", "right"), {"C": 2.5, "shots": [1, 2]}, "print")
 OTHER = Block("toy_study", 3, "cat", (4,), "plain", ("plain",), {"C": 2.5, "shots": [1, 2]}, "print")

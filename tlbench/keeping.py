@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .plan import Arrays, Block
 from .records import HIDDEN, Records, RecordsError, write_whole
+from .study import Arrays, Block
 
 
 class BlockKeeping:
-    """What ``plan.Keeping`` asks for, of one block in one run's folder."""
+    """What ``study.Keeping`` asks for, of one block in one run's folder."""
 
     def __init__(self, records: Records, block: Block, device: str = "cpu") -> None:
         self.device = device

@@ -23,7 +23,8 @@ from typing import Any
 
 import msgspec
 
-from .plan import Block, Columns, Plan, digest
+from .plan import Plan
+from .study import Block, Columns, digest
 
 HIDDEN = ".tlbench"
 LONGEST_NAME = 120

@@ -14,7 +14,8 @@ from .records import BlockRecord, Records, RecordsError, finished_runs, in_words
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .plan import Block, Plan
+    from .plan import Plan
+    from .study import Block
 
 
 @dataclass(frozen=True)

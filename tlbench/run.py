@@ -26,9 +26,11 @@ import msgspec
 
 from . import datasets, studies
 from .keeping import BlockKeeping, intact
-from .plan import Block, Plan, Settings, Study, make_plan, resolve
+from .plan import Plan, make_plan
 from .protocol import Protocol, ProtocolError
 from .records import Records, RecordsError, describe, run_folder
+from .settings import Settings, resolve
+from .study import Block, Study
 
 Data = datasets.FeaturePack | datasets.LabelledPictures
 
@@ -103,7 +105,7 @@ def data_options(study: Study, settings: Settings, reference: str) -> datasets.O
 
 
 def prepare(protocol: Protocol, settings: Settings, reference: str, pack: Data, results: Path) -> Prepared:
-    """Plan the blocks on the data. Raises what ``units`` of the study refuses."""
+    """Plan the blocks on the data. Raises what ``cut`` of the study refuses."""
     plan = make_plan(protocol, studies.find(protocol.study), settings, pack, pack.fingerprint)
     entry, _ = datasets.find(reference)
     name = datasets.short_name(reference, pack)

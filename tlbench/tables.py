@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from .plan import Block, Plan
+from .plan import Plan
 from .records import BlockRecord, Records
+from .study import Block
 
 LEVEL = 0.95
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tlbench.datasets import caltech_pictures, downloads
+from tlbench.datasets import caltech_pictures, downloads, tree_marks
 from tlbench.datasets.caltech_pictures import (
     CALTECH101_DECLARED,
     CALTECH256_MIXED,
@@ -279,7 +279,7 @@ def test_a_tree_changed_since_it_was_unpacked_is_no_longer_verified(site, which,
     found = find_tree(which, tmp_path)
     assert (found.verified, len(found.notices)) == (False, 2)
     (tree.folder / name).with_name("one_more.jpg").unlink()
-    (tree.folder / caltech_pictures.MARK).write_bytes(b"{")
+    (tree.folder / tree_marks.MARK).write_bytes(b"{")
     assert not find_tree(which, tmp_path).verified
 
 
@@ -307,7 +307,8 @@ def test_an_unknown_collection_and_an_unknown_category_are_named(which, tmp_path
 def test_real_pictures_from_a_site_that_breaks_off_to_accuracies(tmp_path, monkeypatch):
     """The whole way of Caltech-256: its layout with real pictures, fetched in two parts, unpacked, described, run."""
     from tlbench import datasets, opening, protocol, studies
-    from tlbench.plan import make_plan, resolve
+    from tlbench.plan import make_plan
+    from tlbench.settings import resolve
 
     monkeypatch.setattr(downloads, "_sleep", lambda _: None)
     folders = {"dalmatian": "056.dog", "llama": "105.horse", "Motorbikes": "145.motorbikes-101"}

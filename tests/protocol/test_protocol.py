@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlbench import protocol, studies
-from tlbench.plan import resolve
 from tlbench.protocol import ProtocolError, columns_used, parse, read, words_used
+from tlbench.settings import resolve
 
 PLACES = {  # a mistyped key in every kind of table: where, key, what was meant
     "top": ((), "sorce", "source"),

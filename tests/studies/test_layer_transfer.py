@@ -15,9 +15,10 @@ from tlbench import datasets, protocol
 from tlbench.datasets import ArrayPixels, DataError, LabelledPictures
 from tlbench.keeping import BlockKeeping
 from tlbench.methods.networks.pictures import Through
-from tlbench.plan import make_plan, resolve
+from tlbench.plan import make_plan
 from tlbench.protocol import ProtocolError
 from tlbench.records import Records
+from tlbench.settings import resolve
 from tlbench.studies import layer_training
 from tlbench.studies import layer_transfer as study
 

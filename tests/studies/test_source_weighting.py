@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tlbench.datasets import FeaturePack, draw_task
-from tlbench.plan import Block
 from tlbench.studies import source_weighting as study
+from tlbench.study import Block
 
 PARAMETERS = {
     "shots": [1, 2, 5],

@@ -10,7 +10,8 @@ import torch
 from tlbench import datasets, protocol
 from tlbench.datasets import outline
 from tlbench.datasets.outlines import AbsentPixels
-from tlbench.plan import make_plan, resolve
+from tlbench.plan import make_plan
+from tlbench.settings import resolve
 from tlbench.studies import layer_transfer, training_cost
 from tlbench.studies.layer_training import MOST_HELD
 

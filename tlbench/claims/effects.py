@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..protocol import Claim, Selection
+from ..protocol import Claim, Selection, parts
 from . import statistics
 from .selection import ClaimError, in_words, levels_within, relative, select
 from .statistics import Estimate
@@ -50,7 +50,7 @@ def effects(claim: Claim, means: pd.DataFrame, extent: Extent) -> dict[str, Esti
 
 def _effect(claim: Claim, means: pd.DataFrame, extent: Extent, over: Selection) -> Estimate:
     keep = [claim.along] if claim.along else []
-    of, to = (_side(_parts(side), means, extent, over, keep) for side in (claim.of, claim.to))
+    of, to = (_side(parts(side), means, extent, over, keep) for side in (claim.of, claim.to))
     if claim.test == "two_sample":
         if shared := sorted(set(of.index) & set(to.index)):
             raise ClaimError(f"{shared[0]} is on both sides, which a two_sample test takes for independent")
@@ -109,7 +109,7 @@ def left_out(claim: Claim, extent: Extent, declared: Mapping[str, Any]) -> str:
     declared: the protocol's factors. A level counts as left out where the protocol has it and the run has not; one that
     neither has, such as the zero of a condition that does not vary, is for the table to say.
     """
-    sides = [{**claim.over, **part} for side in (claim.of, claim.to) for part in _parts(side)]
+    sides = [{**claim.over, **part} for side in (claim.of, claim.to) for part in parts(side)]
     for selection in [*sides, *([claim.relative_to] if claim.relative_to else [])]:
         for column, wanted in selection.items():
             if column == "condition" and extent.conditions is not None:
@@ -142,9 +142,5 @@ def _absent(column: str, wanted: Any, known: Sequence[Any] | None, run: Sequence
     return in_words({column: absent}) if absent else ""
 
 
-def _parts(side: Selection | list[Selection]) -> list[Selection]:
-    return side if isinstance(side, list) else [side]
-
-
 def _in_words(side: Selection | list[Selection]) -> str:
-    return " and ".join(map(in_words, _parts(side)))
+    return " and ".join(map(in_words, parts(side)))

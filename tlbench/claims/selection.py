@@ -13,8 +13,6 @@ from ..protocol import Selection
 class ClaimError(Exception):
     """A claim or a figure names what the results do not have."""
 
-    __module__ = "tlbench.claims"  # where others find it: exit statuses are kept by that name
-
 
 def select(
     table: pd.DataFrame, wanted: Selection, factors: Mapping[str, Sequence[Any]], *, all_of_a_list: bool = True

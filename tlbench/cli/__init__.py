@@ -63,7 +63,7 @@ def _status(error: Exception) -> int | None:
     known = {
         "tlbench.protocol.strict.ProtocolError": WRONG_INPUT,
         "tlbench.studies.MissingPartError": NOT_TO_BE_HAD,
-        "tlbench.claims.ClaimError": WRONG_INPUT,
+        "tlbench.claims.selection.ClaimError": WRONG_INPUT,
         "tlbench.records.RecordsError": WRONG_INPUT,
         "tlbench.datasets.errors.DataError": WRONG_INPUT,
         "tlbench.datasets.errors.DataMissingError": NOT_TO_BE_HAD,

@@ -16,8 +16,8 @@ from .options import FAILED, data_dir, leave, results_dir
 
 if TYPE_CHECKING:
     from .. import datasets, opening
-    from ..plan import Block
     from ..run import Prepared
+    from ..study import Block
 
 EMBEDDED_DATA = "digits"
 MOST_FAILURES = 10

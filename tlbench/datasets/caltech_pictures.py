@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from .downloads import Progress
 from .errors import DataError
 from .fetching import fetch
 from .picture_folder import PictureSet, label_folders, list_pictures, scan
-from .remote_files import RemoteFile, writing
+from .remote_files import RemoteFile
+from .tree_marks import marking, read_mark
 from .unpacking import unpack
 
 CALTECH256_MIXED = (
@@ -41,8 +41,6 @@ CALTECH101_DECLARED = (
     "llama",
     "ibis",
 )
-
-MARK = ".tlbench-verified.json"  # in a tree that we unpacked from an archive with the right checksum
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def find_tree(which: str, data_folder: Path) -> Tree | None:
     if not folder.exists():
         return None
     held = _held(folder)
-    verified = _mark(folder) == {"archive": collection.archive.published[1], **held}
+    verified = read_mark(folder) == {"archive": collection.archive.published[1], **held}
     notices = [] if verified else [f"{folder} is unverified: it is used as found, and known by its fingerprint alone"]
     if (held["labels"], held["pictures"]) != (collection.labels, collection.pictures):
         notices.append(
@@ -152,7 +150,7 @@ def ensure_tree(which: str, data_folder: Path, progress: Progress | None = None)
                 progress,
                 inner=collection.inner,
                 members=collection.members,
-                finish=_marking(collection.archive.published[1]),
+                finish=marking(collection.archive.published[1], _held),
             )
         except DataError:
             if not folder.is_dir():  # else another process was faster
@@ -191,19 +189,3 @@ def _held(folder: Path) -> dict[str, int]:
     listed = [list_pictures(label) for label in label_folders(folder)]
     sizes = [size for label in listed for size, *_ in label.pictures.values()]
     return {"labels": len(listed), "pictures": len(sizes), "bytes": sum(sizes)}
-
-
-def _marking(checksum: str | None) -> Callable[[Path], None]:
-    def mark(folder: Path) -> None:
-        content = json.dumps({"archive": checksum, **_held(folder)})
-        with writing(folder):
-            (folder / MARK).write_text(content, encoding="utf-8")
-
-    return mark
-
-
-def _mark(folder: Path) -> object:
-    try:
-        return json.loads((folder / MARK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

@@ -14,7 +14,7 @@ import numpy as np
 from .errors import DataError
 from .feature_pack import USUAL_BACKGROUNDS
 from .labelled_pictures import known_classes
-from .picture_folder import SUFFIXES, folders_by_label, label_folders
+from .picture_folder import SUFFIXES, does_not_count, folders_by_label, label_folders
 from .pixels import Integers
 from .remote_files import reading
 
@@ -116,7 +116,7 @@ def find_pictures(folder: Path, prefix: str) -> FoundPictures:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     for entry in entries:
         name = entry.name.casefold()
-        if name.startswith(".") or name in ("thumbs.db", "__macosx"):
+        if does_not_count(name):
             continue
         try:
             if entry.is_dir():

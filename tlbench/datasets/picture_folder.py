@@ -113,7 +113,7 @@ def list_pictures(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> LabelFold
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     for entry in entries:
         name = entry.name.casefold()
-        if name.startswith(".") or name in ("thumbs.db", "__macosx"):
+        if does_not_count(name):
             continue
         _refuse_dangling(Path(entry.path))
         with reading(Path(entry.path)):
@@ -129,6 +129,11 @@ def list_pictures(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> LabelFold
                 raise DataError(f"{entry.path} is no plain file; remove it")
             found.pictures[entry.name] = (about.st_size, about.st_mtime_ns, about.st_ctime_ns)
     return found
+
+
+def does_not_count(name: str) -> bool:
+    """Whether a casefolded name is hidden, or what systems leave behind."""
+    return name.startswith(".") or name in ("thumbs.db", "__macosx")
 
 
 def label_folders(folder: Path) -> list[Path]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import caltech_pictures
-from .caltech_pictures import MARK, Tree
+from .caltech_pictures import Tree
 from .downloads import Progress
 from .errors import DataError
 from .fetching import fetch
-from .remote_files import RemoteFile, deciding_checksum, reading, writing
+from .remote_files import RemoteFile, deciding_checksum, reading
 from .tiny_imagenet import find_root
+from .tree_marks import MARK, marking, read_mark
 from .unpacking import unpack
 
 
@@ -87,7 +87,7 @@ def find_tree(which: str, data_folder: Path) -> Tree | None:
     folder = collection.find((data_folder / collection.archive.path).parent)
     if folder is None:
         return None
-    published, mark = collection.archive.published[1], _mark(folder)
+    published, mark = collection.archive.published[1], read_mark(folder)
     if published and mark == {"archive": published, **_held(folder)}:
         return Tree(folder, True, ())
     if not published and mark is not None:
@@ -112,7 +112,7 @@ def ensure_tree(which: str, data_folder: Path, progress: Progress | None = None)
         folder = archive.parent / collection.members
         checksum = deciding_checksum(collection.archive, archive)[1]
         try:
-            unpack(archive, folder, progress, members=collection.members, finish=_marking(checksum))
+            unpack(archive, folder, progress, members=collection.members, finish=marking(checksum, _held))
         except DataError:
             if not folder.is_dir():  # else another process was faster
                 raise
@@ -128,19 +128,3 @@ def _held(folder: Path) -> dict[str, int]:
     with reading(folder):
         sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != MARK]
     return {"files": len(sizes), "bytes": sum(sizes)}
-
-
-def _marking(checksum: str | None) -> Callable[[Path], None]:
-    def mark(folder: Path) -> None:
-        content = json.dumps({"archive": checksum, **_held(folder)})
-        with writing(folder):
-            (folder / MARK).write_text(content, encoding="utf-8")
-
-    return mark
-
-
-def _mark(folder: Path) -> object:
-    try:
-        return json.loads((folder / MARK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

@@ -8,7 +8,7 @@ from .claim import Claim, Expectation
 from .experiment import Choice, Data, Profile, Protocol, Reference
 from .figure import Figure
 from .files import parse, read, shipped, shipped_folder
-from .selection import Selection, columns_used, words_used
+from .selection import Selection, columns_used, parts, words_used
 from .strict import Name, ProtocolError, Text, Value, convert, nearest
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "convert",
     "nearest",
     "parse",
+    "parts",
     "read",
     "shipped",
     "shipped_folder",

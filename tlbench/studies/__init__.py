@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from importlib.util import find_spec
 
-from ..plan import Study
 from ..protocol import ProtocolError, nearest
+from ..study import Study
 
 STUDIES = ("source_weighting", "layer_transfer")
 PARTS = {"networks": ("torch", "torchvision", "safetensors")}

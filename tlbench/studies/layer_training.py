@@ -15,7 +15,7 @@ from ..methods.networks.initialisation import Scheme, initialise
 from ..methods.networks.pictures import Cropped, Held, Inputs, Through, advance, bytes_after, held
 from ..methods.networks.stages import StagedNetwork, inherit
 from ..methods.networks.training import Progress, Recipe, train
-from ..plan import Arrays, Block, Keeping
+from ..study import Arrays, Block, Keeping
 from .layer_transfer import Half, Training
 
 MOST_HELD = 4 << 30

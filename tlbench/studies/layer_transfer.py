@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Meta
 
 from ..datasets import DataError, LabelledPictures, draw_class_split, draw_pictures, generator, most_classes_per_half
-from ..plan import Block, Columns, Estimate, Keeping, Piece, Study
 from ..protocol import ProtocolError, Value
+from ..study import Block, Columns, Estimate, Keeping, Piece, Study
 
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]

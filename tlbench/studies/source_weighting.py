@@ -21,7 +21,7 @@ from ..datasets import Amounts, FeaturePack, TaskRows, draw_task
 from ..methods.kernels import MeanRBFKernel
 from ..methods.least_squares_svm import Factorisation, class_balance, factorise, train
 from ..methods.source_weights import LeaveOneOut, ball_weights, leave_one_out, scalar_weights
-from ..plan import Block, Columns, Keeping, Study, units_by_groups
+from ..study import Block, Columns, Keeping, Study, units_by_groups
 
 Floats = NDArray[np.float64]
 Positive = Annotated[int, Meta(ge=1)]

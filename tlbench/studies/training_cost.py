@@ -15,7 +15,7 @@ from ..methods.networks.architectures import ARCHITECTURES
 from ..methods.networks.initialisation import initialise
 from ..methods.networks.pictures import Held, Inputs, Through, advance, bytes_after
 from ..methods.networks.training import Recipe, train
-from ..plan import Block, Estimate
+from ..study import Block, Estimate
 from .layer_training import MOST_HELD, PRECISIONS, frozen_layers, on_device
 from .layer_transfer import NETWORKS, Half, Training, draw_half
 
@@ -73,6 +73,7 @@ class _Bench:
         drawn = torch.rand(self.batch, side, side, channels, generator=torch.Generator().manual_seed(0))
         self.pictures = Held(drawn.to(self.device, self.precision))
         self._seconds: dict[tuple[int, bool], float] = {}
+        self._bytes: dict[int, int] = {}
         self._decoding: float | None = None
 
     def seconds_a_picture(self, frozen: int, held: bool) -> float:
@@ -108,12 +109,15 @@ class _Bench:
         weights = 4 * sum(values.numel() * values.element_size() for values in self.network.state_dict().values())
         if NETWORKS[training.network].side != self.network.side:
             return False, PROCESS + weights
-        whole = bytes_after(self.network, 0, count, self.precision)
-        outputs = bytes_after(self.network, frozen, count, self.precision)
+        whole, outputs, before = (count * self._bytes_a_picture(n) for n in (0, frozen, max(0, frozen - 1)))
         if outputs > MOST_HELD:
             return False, PROCESS + weights + whole
-        before = bytes_after(self.network, max(0, frozen - 1), count, self.precision)
         return True, PROCESS + weights + (outputs + before if frozen else whole)
+
+    def _bytes_a_picture(self, layers: int) -> int:
+        if layers not in self._bytes:
+            self._bytes[layers] = bytes_after(self.network, layers, 1, self.precision)
+        return self._bytes[layers]
 
 
 _benches = cache(_Bench)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .stages import StagedNetwork
+from .stages import StagedNetwork, in_precision
 
 AT_ONCE = 250
 """Pictures that pass through frozen layers together: fixed, so that no sum depends on what else is computed."""
@@ -105,7 +105,7 @@ class Through:
     def take(self, rows: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Run the frozen stages on these pictures."""
         taken = self.inputs.take(rows, generator)
-        with torch.autocast(taken.device.type, self.precision, enabled=self.precision != torch.float32):
+        with in_precision(taken.device, self.precision):
             return self.network(taken, 0, self.layers)
 
 
@@ -124,11 +124,8 @@ def held(pixels: NDArray[np.uint8], network: StagedNetwork, device: torch.device
 def bytes_after(network: StagedNetwork, layers: int, pictures: int, precision: torch.dtype) -> int:
     """Memory that the outputs of the first ``layers`` stages take up for so many pictures."""
     one = torch.zeros(1, network.channels, network.side, network.side, device=next(network.parameters()).device)
-    modes = [stage.training for stage in network.stages]
-    network.eval()
-    units = network(one, 0, layers).numel()
-    for stage, mode in zip(network.stages, modes, strict=True):
-        stage.train(mode)
+    with network.evaluating():
+        units = network(one, 0, layers).numel()
     return units * pictures * precision.itemsize
 
 
@@ -138,6 +135,6 @@ def advance(inputs: Held, network: StagedNetwork, layers: range, precision: torc
     parts = []
     for start in range(0, len(inputs), AT_ONCE):
         rows = torch.arange(start, min(start + AT_ONCE, len(inputs)), device=inputs.values.device)
-        with torch.autocast(inputs.values.device.type, precision, enabled=precision != torch.float32):
+        with in_precision(inputs.values.device, precision):
             parts.append(network(inputs.take(rows), layers.start, layers.stop))
     return Held(torch.cat([part.permute(0, 2, 3, 1).contiguous() if part.ndim == 4 else part for part in parts]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -76,6 +77,15 @@ class StagedNetwork(nn.Module):
             stage.requires_grad_(place >= layers)
             stage.train(place >= layers)
 
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """All stages in the mode of a test within, and each as it was afterwards."""
+        modes = [stage.training for stage in self.stages]
+        self.eval()
+        yield
+        for stage, mode in zip(self.stages, modes, strict=True):
+            stage.train(mode)
+
     def hand_generator(self, generator: torch.Generator) -> None:
         """Give every dropout its source of randomness."""
         for module in self.modules():
@@ -83,9 +93,9 @@ class StagedNetwork(nn.Module):
                 module.generator = generator
 
 
-def layer_names(layers: int) -> Iterator[str]:
-    """Prefixes of the names of the first stages' weights in a state dict."""
-    return (f"stages.{place}." for place in range(layers))
+def in_precision(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """Layers compute in that precision within; their weights stay as they are."""
+    return torch.autocast(device.type, precision, enabled=precision != torch.float32)
 
 
 def inherit(network: StagedNetwork, source: dict[str, Tensor], layers: int) -> None:
@@ -94,10 +104,10 @@ def inherit(network: StagedNetwork, source: dict[str, Tensor], layers: int) -> N
     Raises ValueError where the source lacks a weight or has it in another shape.
     """
     own = network.state_dict()
-    prefixes = tuple(layer_names(layers))
+    prefixes = tuple(f"stages.{place}." for place in range(layers))
     with torch.no_grad():
         for name, values in own.items():
-            if name.startswith(prefixes) and layers:
+            if name.startswith(prefixes):
                 if name not in source or source[name].shape != values.shape:
                     raise ValueError(f"the source network has no '{name}' of shape {tuple(values.shape)}")
                 values.copy_(source[name])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .pictures import Inputs
-from .stages import StagedNetwork
+from .stages import StagedNetwork, in_precision
 
 TESTED_AT_ONCE = 250
 WARM_UP = 0.1
@@ -52,7 +52,7 @@ class Recipe:
 
 @dataclass
 class Progress:
-    """How far a training is: epochs done, mean training loss and test accuracy (percent) of each, and its tensors."""
+    """How far a training is: epochs done, mean training loss and test accuracy (percent) of each."""
 
     epoch: int = 0
     losses: list[float] = field(default_factory=list)
@@ -101,7 +101,6 @@ def train(
         _restore(network, optimising, tensors)
     steps = -(-len(inputs) // recipe.batch)
     device = labels.device
-    autocast = recipe.precision != torch.float32
     for epoch in range(progress.epoch, recipe.epochs):
         drawn = generator(epoch)
         order = torch.randperm(len(inputs), generator=drawn).to(device)
@@ -111,7 +110,7 @@ def train(
             for group in optimising.param_groups:
                 group["lr"] = group["times"] * recipe.rate((epoch * steps + step + 1) / (recipe.epochs * steps + 1))
             rows = order[step * recipe.batch : (step + 1) * recipe.batch]
-            with torch.autocast(device.type, recipe.precision, enabled=autocast):
+            with in_precision(device, recipe.precision):
                 scores = network(inputs.take(rows, drawn), layers)
             loss = functional.cross_entropy(scores.float(), labels[rows])
             optimising.zero_grad(set_to_none=True)
@@ -131,16 +130,13 @@ def train(
 def accuracy(network: StagedNetwork, layers: int, testing: tuple[Inputs, Tensor], precision: torch.dtype) -> float:
     """Percent of the test pictures whose highest score is their class's; stages ``layers`` and above are applied."""
     inputs, labels = testing
-    modes = [stage.training for stage in network.stages]
-    network.eval()
     hits = torch.zeros((), dtype=torch.int64, device=labels.device)
-    for start in range(0, len(inputs), TESTED_AT_ONCE):
-        rows = torch.arange(start, min(start + TESTED_AT_ONCE, len(inputs)), device=labels.device)
-        with torch.autocast(labels.device.type, precision, enabled=precision != torch.float32):
-            scores = network(inputs.take(rows), layers)
-        hits += (scores.argmax(1) == labels[rows]).sum()
-    for stage, mode in zip(network.stages, modes, strict=True):
-        stage.train(mode)
+    with network.evaluating():
+        for start in range(0, len(inputs), TESTED_AT_ONCE):
+            rows = torch.arange(start, min(start + TESTED_AT_ONCE, len(inputs)), device=labels.device)
+            with in_precision(labels.device, precision):
+                scores = network(inputs.take(rows), layers)
+            hits += (scores.argmax(1) == labels[rows]).sum()
     return 100.0 * int(hits) / len(inputs)
 
 

@@ -1,0 +1,144 @@
+"""The settings of a run: a protocol on a data set, under a profile, with what the user sets."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from .protocol import (
+    Claim,
+    Figure,
+    Protocol,
+    ProtocolError,
+    Value,
+    columns_used,
+    convert,
+    nearest,
+    words_used,
+)
+from .study import Study
+
+MOST_SEEDS = 100_000
+DATA_KEYS = ("setting", "background", "categories", "features", "class_list")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the numbers of a run, but for the data themselves.
+
+    changed: the keys that differ from the protocol under its profile, as the folder's name shows them.
+    """
+
+    profile: str
+    seeds: int
+    conditions: tuple[str, ...]
+    factors: Mapping[str, Value]
+    choices: Mapping[str, Value]
+    data: Mapping[str, Any]
+    changed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> dict[str, Value]:
+        """Factors and choices together, as a study's Parameters take them."""
+        return {**self.factors, **self.choices}
+
+
+def resolve(
+    protocol: Protocol, study: Study, profile: str | None, overrides: Mapping[str, str], dataset: str = ""
+) -> Settings:
+    """Settings of a run: the protocol on a data set, under a profile, then what the user sets.
+
+    ``overrides`` maps keys to text as typed. Raises ProtocolError for an unknown profile, key or condition (with the
+    nearest known one) and for a value of the wrong type or outside its bounds.
+    """
+    profile = protocol.default_profile if profile is None else profile
+    if profile not in protocol.profiles:
+        raise ProtocolError(f"{protocol.name} has no profile '{profile}'; {nearest(profile, list(protocol.profiles))}")
+    chosen = protocol.profiles[profile]
+    changes = {**protocol.datasets.get(dataset, {}), **chosen.choices}
+    factors = {key: changes.get(key, value) for key, value in {**protocol.factors, **chosen.factors}.items()}
+    usual: dict[str, Any] = {
+        "seeds": chosen.seeds,
+        "conditions": list(protocol.conditions),
+        **{
+            key: list(value) if isinstance(value := getattr(protocol.data, key, None), tuple) else value
+            for key in DATA_KEYS
+        },
+        **{key: sorted(set(value)) if isinstance(value, list) else value for key, value in factors.items()},
+        **{key: changes.get(key, choice.value) for key, choice in protocol.choices.items()},
+    }
+    values = dict(usual)
+    for key, text in overrides.items():
+        if key not in usual:
+            raise ProtocolError(f"{protocol.name} has no key '{key}' to set; {nearest(key, list(usual))}")
+        values[key] = _typed(text, like=usual[key])
+    parameters = convert({key: values[key] for key in (*factors, *protocol.choices)}, study.Parameters, protocol.name)
+    values |= msgspec.structs.asdict(parameters)
+    values |= {key: sorted(set(levels)) for key in factors if isinstance(levels := values[key], list)}
+    if not values["conditions"]:
+        raise ProtocolError(f"{protocol.name} needs at least one condition; known are {', '.join(study.says)}")
+    if type(values["seeds"]) is not int or not 1 <= values["seeds"] <= MOST_SEEDS:
+        raise ProtocolError(f"seeds must be a whole number from 1 to {MOST_SEEDS:,}, not {overrides.get('seeds')!r}")
+    for condition in values["conditions"]:
+        if condition not in study.says:
+            raise ProtocolError(f"there is no condition '{condition}'; {nearest(condition, list(study.says))}")
+    _refuse_unknown_words(protocol, study)
+    if unknown := set(chosen.factors) - set(protocol.factors):
+        raise ProtocolError(f"profile '{profile}' sets '{min(unknown)}', which is not a factor")
+    return Settings(
+        profile=profile,
+        seeds=values["seeds"],
+        conditions=tuple(dict.fromkeys(values["conditions"])),
+        factors={key: values[key] for key in factors},
+        choices={key: values[key] for key in protocol.choices},
+        data={key: values[key] for key in DATA_KEYS},
+        changed={key: values[key] for key in usual if values[key] != usual[key]},
+    )
+
+
+def _refuse_unknown_words(protocol: Protocol, study: Study) -> None:
+    """Claims, figures and oracles may speak of tables, columns and conditions that there are."""
+    measured = ("unit", "split", "condition", *protocol.factors, "metric")
+    tables = {"measurements": (*measured, "value"), **study.tables}
+    named: list[tuple[str, Claim | Figure, tuple[str, ...]]] = [
+        (f"claim '{claim.id}'", claim, measured) for claim in protocol.claims
+    ]
+    for figure in protocol.figures:
+        if figure.table not in tables:
+            known = nearest(figure.table, list(tables))
+            raise ProtocolError(f"figure '{figure.name}': there is no table '{figure.table}'; {known}")
+        named.append((f"figure '{figure.name}'", figure, tables[figure.table]))
+    for owner, declared, columns in named:
+        for column in columns_used(declared):
+            if column not in columns:
+                raise ProtocolError(f"{owner}: there is no column '{column}'; {nearest(column, columns)}")
+        for column, level in words_used(declared):
+            if column == "condition" and level is not None:
+                _refuse_unknown_condition(owner, str(level), study)
+    for oracle in protocol.oracles:
+        _refuse_unknown_condition("oracles", oracle, study)
+
+
+def _refuse_unknown_condition(owner: str, condition: str, study: Study) -> None:
+    if condition not in study.says:
+        raise ProtocolError(f"{owner}: there is no condition '{condition}'; {nearest(condition, list(study.says))}")
+
+
+def _typed(text: str, like: object) -> Any:
+    """A value as typed on the command line, read as TOML where that gives the kind of value that stands there now."""
+    if isinstance(like, list):
+        items = [part.strip() for part in text.strip("[] ").split(",") if part.strip()]
+        return [_typed(item, like=like[0] if like else "") for item in items]
+    if isinstance(like, str) or like is None:
+        return text
+    if "#" in text or "\n" in text:
+        return text
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    return float(value) if isinstance(like, float) and isinstance(value, int) and not isinstance(value, bool) else value
