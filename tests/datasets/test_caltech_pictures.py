@@ -339,6 +339,6 @@ def test_real_pictures_from_a_site_that_breaks_off_to_accuracies(tmp_path, monke
     study = studies.find(declared.study)
     plan = make_plan(declared, study, resolve(declared, study, "smoke", {}), pack, pack.fingerprint)
     for block in plan.blocks[:1]:
-        measured = study.compute(study.prepare(pack, block), block)["measurements"]
+        measured = study.compute(study.prepare(pack, block), block, None)["measurements"]
         assert max(measured["value"]) > 70
     assert datasets.to_fetch("caltech256", options, tmp_path) == []
