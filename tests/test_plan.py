@@ -132,6 +132,54 @@ def test_what_is_set_to_its_own_value_is_no_change(settle):
     assert settle(**same, count="9", mode="repaired").changed == {"count": 9, "mode": "repaired"}
 
 
+def test_conditions_named_twice_are_no_change(settle):
+    assert settle(conditions="plain,plain,left,right,left") == settle()
+    assert settle(conditions="plain,far,plain").changed == {"conditions": ["plain", "far"]}
+
+
+def test_a_profile_comes_before_a_data_set(toy):
+    toy.content["datasets"] = {"digits": {"shots": [1, 2], "count": 5, "C": 4.0}}
+    toy.content["profiles"]["tiny"]["choices"] = {"count": 3}
+    declared = protocol.parse(toy.content, "toy.toml")
+    settings = resolve(declared, toy.study, "tiny", {}, "digits")
+    assert settings.factors == {"shots": [1, 4]}
+    assert (settings.choices["count"], settings.choices["C"]) == (3, 4.0)
+    assert resolve(declared, toy.study, "short", {}, "digits").factors == {"shots": [1, 2]}
+    assert resolve(declared, toy.study, "short", {}, "folder").factors == {"shots": [1, 2, 4]}
+
+
+def test_a_data_set_that_there_is_not_is_answered_with_the_nearest(toy, settle):
+    toy.content["datasets"] = {"digitz": {"count": 5}}
+    with pytest.raises(ProtocolError, match="there is no data set 'digitz'; did you mean 'digits'"):
+        settle()
+    toy.content["datasets"] = {"folder": {"count": 5}}
+    settle()
+
+
+@pytest.mark.parametrize("where", ["factors", "profile", "dataset"])
+def test_levels_of_mixed_kinds_are_refused(toy, where):
+    mixed = {"shots": [1, "two", 4]}
+    if where == "factors":
+        toy.content["factors"] = mixed
+    toy.content["profiles"]["tiny"]["factors"] = mixed if where == "profile" else {}
+    toy.content["datasets"] = {"digits": mixed} if where == "dataset" else {}
+    with pytest.raises(ProtocolError, match="'shots' mixes numbers and names"):
+        resolve(protocol.parse(toy.content, "toy.toml"), toy.study, "tiny", {}, "digits")
+
+
+def test_too_many_seeds_of_a_profile_are_named(toy, settle):
+    toy.content["profiles"]["short"]["seeds"] = 1_000_000
+    with pytest.raises(ProtocolError, match="from 1 to 100,000, not 1000000"):
+        settle()
+
+
+def test_a_choice_among_few_is_answered_with_all_of_them(settle):
+    with pytest.raises(ProtocolError, match="toy: mode: there is no 'keep'; known are kept, repaired; did you mean"):
+        settle(mode="keep")
+    with pytest.raises(ProtocolError, match=r"mode: there is no 'x'; known are kept, repaired$"):
+        settle(mode="x")
+
+
 def test_unknown_names_are_answered_with_the_nearest(settle):
     with pytest.raises(ProtocolError, match="toy has no key 'cont' to set; did you mean 'count'"):
         settle(cont="1")
@@ -266,6 +314,16 @@ def test_blocks_are_units_by_batches_by_groups(toy):
         for group, conditions in (("plain", ("plain",)), ("sided", ("left", "right")))
     ]
     assert len({block.key for block in plan.blocks}) == len(plan.blocks)
+
+
+def test_a_condition_at_levels_of_its_own_is_told_apart(toy):
+    plan = toy.plan()
+    assert plan.own_levels == {}
+    still = [
+        dataclasses.replace(block, parameters={**block.parameters, "shots": 0}) if block.group == "plain" else block
+        for block in plan.blocks
+    ]
+    assert dataclasses.replace(plan, blocks=tuple(still)).own_levels == {"plain": {"shots": [0]}}
 
 
 @pytest.mark.parametrize("seeds", [1, 9, 10, 11, 20, 31])

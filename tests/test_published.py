@@ -183,7 +183,8 @@ def test_a_file_that_is_not_there_is_said(mine, tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "has no column 'unit'"),
+        (b"", "line 1: nothing stands there; it has to name the columns unit, split, condition, shots, metric, value$"),
+        (b"\n" + (HEAD + ROW).encode(), "line 1: nothing stands there; it has to name the columns unit"),
         (b"\xff\xfe", "cannot be read as a table"),
         (HEAD + '"u', "cannot be read as a table"),
         (HEAD + ROW + "a,b,c,d,e,f,g\n", "line 3: 6 values are needed, not 7"),
@@ -200,7 +201,7 @@ def test_a_file_that_is_not_there_is_said(mine, tmp_path):
         (HEAD + ROW + "v,0,right,1,accuracy,inf\n", "line 3: value has to be a number, not 'inf'"),
         (HEAD + ROW + "v,x,right,1,accuracy,5\n", "line 3: split has to be a number, not 'x'"),
         (HEAD + ROW.replace("accuracy", "acuracy"), "no row of metric 'accuracy'; did you mean 'acuracy'"),
-        (HEAD, "no row of metric 'accuracy'"),
+        (HEAD, "has columns and no row of metric 'accuracy'; give each number a line$"),
     ],
 )
 def test_a_file_that_does_not_fit_is_said_in_a_sentence(mine, content, says):

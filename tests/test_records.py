@@ -163,6 +163,17 @@ def test_timings_are_means_per_split_and_survive_a_torn_line(kept):
     assert kept.seconds_per_split() == pytest.approx({"sided": 2.0, "plain": 0.5})
 
 
+def test_timings_that_cannot_be_written_stop_nothing(kept):
+    (kept.folder / HIDDEN / "timings.tsv").mkdir()
+    kept.add_timing(BLOCK, 3.0)
+    assert kept.seconds_per_split() == {}
+
+
+def test_a_failure_that_names_a_file_whose_name_is_no_text_is_kept(kept):
+    path = kept.save_failure(BLOCK, "DataError: b\udcff.png is no picture")
+    assert path.read_text(encoding="utf-8").endswith(r"DataError: b\udcff.png is no picture")
+
+
 # Writing
 
 

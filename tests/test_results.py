@@ -174,7 +174,7 @@ def test_claims_on_what_the_settings_leave_out_are_not_run(begun):
 def test_the_manifest_may_count_cells_that_are_no_full_grid(run):
     path = run.folder / "manifest.json"
     content = json.loads(path.read_bytes())
-    path.write_text(json.dumps({**content, "cells": 93}))
+    path.write_text(json.dumps({**content, "cells": 93, "own_levels": {"plain": {"shots": [0, 1, 2, 4]}}}))
     assert results.reopen(run.folder).missing == 3
     measured = csv(run, "measurements")
     extra = measured[(measured["condition"] == "plain") & (measured["shots"] == 1)].iloc[:3].assign(shots=0)
@@ -362,6 +362,45 @@ def test_a_manifest_that_lacks_what_a_run_is_read_by_is_said(run, key):
     path.write_text(json.dumps(content))
     with pytest.raises((RecordsError, ProtocolError), match=r"manifest\.json"):
         results.reopen(run.folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "content"),
+    [
+        ((), {"cells": "many"}),
+        ((), {"units": "a"}),
+        ((), {"text": ["measurements"]}),
+        ((), {"text": {"measurements": "unit"}}),
+        ((), {"changed": None}),
+        ((), {"own_levels": {"plain": [0]}}),
+        ((), {"profile": 3}),
+        (("data",), {"name": None}),
+        (("settings",), {"seeds": "2"}),
+        (("settings",), {"conditions": None}),
+        (("settings",), {"factors": {"shots": 1}}),
+        (("settings",), {"factors": {"sorts": [1]}}),
+        (("settings",), {"factors": {"shots": ["few", "many"]}}),
+        (("protocol",), {"claims": 3}),
+        (("protocol",), {"later": "a key of another version"}),
+    ],
+)
+def test_a_manifest_edited_by_hand_is_said_in_a_sentence(run, place, content):
+    path = run.folder / "manifest.json"
+    whole = json.loads(path.read_bytes())
+    at = whole
+    for key in place:
+        at = at[key]
+    at.update(content)
+    path.write_text(json.dumps(whole))
+    with pytest.raises(RecordsError, match=r"run (it|the experiment) again") as error:
+        results.reopen(run.folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_protocol_with_other_factors_does_not_judge_a_run(run, toy):
+    toy.content["factors"]["depth"] = [1, 2]
+    with pytest.raises(RecordsError, match="was run with factors shots, and toy has depth, shots"):
+        results.reopen(run.folder, protocol.parse(toy.content, "toy"))
 
 
 # Finding runs

@@ -7,9 +7,11 @@ the optional part. Where processes do not matter, the work is done on the spot.
 from __future__ import annotations
 
 import dataclasses
+import re
 from concurrent.futures import Future
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ def pictures():
 def prepare(pictures, tmp_path):
     """``prepare(key=value, …)``: a run that is planned in a folder of its own."""
 
-    def plan(folder="results", **overrides):
+    def plan(folder="results", pictures=pictures, **overrides):
         declared = protocol.read("yosinski-layers")
         texts = {"layers": "2,5", **{key: str(value) for key, value in overrides.items()}}
         settings = run.settle(declared, "smoke", texts, "digits")
@@ -225,8 +227,9 @@ def test_lost_weights_are_computed_again_where_a_missing_block_needs_them(prepar
     for block in victims:
         prepared.records._block_path(block).unlink()
     stand_in.computed.clear()
-    outcome, missing, _ = compute(prepared)
+    outcome, missing, damaged = compute(prepared)
     assert missing == [source, *(b for b in prepared.plan.blocks if b in victims)]
+    assert damaged == 0, "nothing is wrong with the files of blocks"
     assert named(stand_in.computed) == named(missing)
     assert (outcome.finished, outcome.failed) == (3, {})
     assert bytes_of(prepared) == before
@@ -341,3 +344,36 @@ def test_a_base_that_kills_its_process_once_costs_nothing_but_time(prepare, dead
     assert (outcome.finished, outcome.failed) == (4, {})
     assert prepared.scan() == ([], 0)
     assert intact(prepared.records, base(prepared, "A").key)
+
+
+def test_a_base_whose_process_dies_while_its_lost_weights_are_made_again_is_not_taken_for_finished(prepare, deadly):
+    prepared = prepare(conditions="base,AnB", layers="2")
+    deadly(0)
+    compute(prepared)
+    source = base(prepared, "A")
+    (heir,) = [block for block in prepared.plan.blocks if source.key in block.needs]
+    weights_path(prepared.records, source.key).unlink()
+    prepared.records._block_path(heir).unlink()
+    deadly(1)
+    outcome, missing, _ = compute(prepared)
+    assert missing == [source, heir]
+    assert (outcome.finished, outcome.failed) == (2, {})
+    assert intact(prepared.records, source.key)
+    assert prepared.scan() == ([], 0)
+
+
+# What is said and asked for
+
+
+def test_notices_with_file_names_that_are_no_text_can_be_written(prepare, pictures):
+    prepared = prepare(pictures=dataclasses.replace(pictures, notices=("b\udcff.png is no picture: left out",)))
+    assert prepared.data["notices"] == [r"b\udcff.png is no picture: left out"]
+    assert prepared.data["reference"] == "digits"
+    msgspec.json.encode(prepared.data)
+
+
+@pytest.mark.parametrize("wanted", ["cuda:²", "cuda:", "cuda:01", "cuda:-1", "cuda:1 ", "CUDA", "", "tpu:0"])
+def test_a_device_that_torch_has_no_name_for_is_refused(wanted):
+    pytest.importorskip("torch")
+    with pytest.raises(protocol.ProtocolError, match=re.escape(f"there is no device '{wanted}'; known are cpu, cuda")):
+        run.device_for(STUDY, wanted)

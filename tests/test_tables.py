@@ -167,13 +167,24 @@ def test_cells_that_are_no_full_grid_are_counted_as_planned():
     rows = [
         (u, s, c, n, 50.0) for u in UNITS for s in range(SEEDS) for c, n in [("plain", 0), ("right", 1), ("right", 2)]
     ]
-    planned = {"shots": [1, 2]}
+
+    def lacking(rows):
+        own = {"plain": {"shots": [0]}}
+        return tables.missing_cells(frame(rows), UNITS, CONDITIONS, SEEDS, {"shots": [1, 2]}, len(ALL) // 2, own)
+
+    assert len(rows) == len(ALL) // 2
     for gone in (0, 1, 5):
-        assert tables.missing_cells(frame(rows[gone:]), UNITS, CONDITIONS, SEEDS, planned, len(rows)) == gone
-    twice = frame([*rows[1:], rows[2]])
-    assert tables.missing_cells(twice, UNITS, CONDITIONS, SEEDS, planned, len(rows)) == 1
-    foreign = frame([*rows[1:], ("c", 0, "plain", 0, 1.0), ("a", 2, "plain", 0, 1.0), ("a", 0, "far", 1, 1.0)])
-    assert tables.missing_cells(foreign, UNITS, CONDITIONS, SEEDS, planned, len(rows)) == 1
+        assert lacking(rows[gone:]) == gone
+    assert lacking([*rows[1:], rows[2]]) == 1
+    for foreign in ("c", 0, "plain", 0), ("a", 2, "plain", 0), ("a", -1, "plain", 0), ("a", 0, "far", 1):
+        assert lacking([*rows[1:], (*foreign, 1.0)]) == 1
+    for level in (("right", 0), ("right", 7), ("plain", 1), ("plain", 7)):
+        assert lacking([*rows[1:], ("a", 0, *level, 1.0)]) == 1, "a level that is not planned stands in for none"
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_what_is_not_finite_was_not_measured(value):
+    assert missing(frame([*ALL[1:], (*ALL[0][:4], value)])) == 1
 
 
 # As text

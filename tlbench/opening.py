@@ -39,14 +39,13 @@ def open_pack(
     if isinstance(opened, datasets.FeaturePack):
         return opened
     kinds = options.features or USUAL_FEATURES
-    described = features.describe(
-        [features.Picture(identity, path) for identity, path, _ in opened.pictures],
-        kinds,
-        folder / "features",
-        jobs,
-        skip_broken,
-        watch.describing,
-    )
+    listed = [features.Picture(identity, path) for identity, path, _ in opened.pictures]
+    try:
+        described = features.describe(listed, kinds, folder / "features", jobs, skip_broken, watch.describing)
+    except features.PictureError as error:
+        raise features.PictureError(
+            error.path, f"{error.reason}; leave out what is broken with --skip-broken"
+        ) from None
     left_out = tuple(f"{path} {reason}: left out" for path, reason in described.broken)
     return _pack(opened, described, left_out)
 

@@ -47,6 +47,21 @@ class Plan:
 
         return sum(levels(block) * len(block.conditions) * len(block.splits) for block in self.blocks)
 
+    @property
+    def own_levels(self) -> dict[str, dict[str, list[Any]]]:
+        """Condition → factor → levels, of a condition that is planned at others than the run's."""
+        found: dict[str, dict[str, list[Any]]] = {}
+        for name, usual in self.settings.factors.items():
+            levels: dict[str, set[Any]] = {}
+            for block in self.blocks:
+                value = block.parameters[name]
+                for condition in block.conditions:
+                    levels.setdefault(condition, set()).update(value if isinstance(value, list) else [value])
+            for condition, own in levels.items():
+                if own != set(usual if isinstance(usual, list) else [usual]):
+                    found.setdefault(condition, {})[name] = sorted(own)
+        return found
+
     def tasks(self, blocks: Sequence[Block]) -> Iterator[list[Block]]:
         """The given blocks, those of one task together."""
         together: dict[object, list[Block]] = {}

@@ -60,14 +60,16 @@ def load(protocol: Protocol) -> Published | None:
 
 def read(path: Path, factors: Sequence[str], metric: str) -> pd.DataFrame:
     """A file of published numbers. Raises ProtocolError that names the file, the line and the column."""
-    table = _text(path)
     columns = ["unit", "split", "condition", *factors, "metric", "value"]
+    table = _text(path, columns)
     for column in columns:
         if column not in table.columns:
             raise ProtocolError(f"{path} has no column '{column}'; {nearest(column, list(table.columns))}")
     for column in table.columns:
         if column not in columns:
             raise ProtocolError(f"{path} has an unknown column '{column}'; {nearest(column, columns)}")
+    if table.empty:
+        raise ProtocolError(f"{path} has columns and no row of metric '{metric}'; give each number a line")
     table = table.assign(**{column: _cells(path, column, table[column]) for column in columns})
     cell = [column for column in columns if column != "value"]
     if (twice := table.duplicated(cell)).any():
@@ -77,13 +79,15 @@ def read(path: Path, factors: Sequence[str], metric: str) -> pd.DataFrame:
     return table
 
 
-def _text(path: Path) -> pd.DataFrame:
+def _text(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """A file of comma-separated values as text, every line as long as the first."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             heading, *rows = list(csv.reader(file, strict=True)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ProtocolError(f"{path} cannot be read as a table ({error})") from None
+    if not heading:
+        raise ProtocolError(f"{path}, line 1: nothing stands there; it has to name the columns {', '.join(columns)}")
     if twice := [name for name in heading if heading.count(name) > 1]:
         raise ProtocolError(f"{path} has column '{twice[0]}' twice; leave one out")
     for number, row in enumerate(rows, 2):

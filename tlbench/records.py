@@ -26,6 +26,7 @@ import msgspec
 from .plan import Plan
 from .study import Block, Columns, digest
 
+Level = int | float | str
 HIDDEN = ".tlbench"
 LONGEST_NAME = 120
 """Bytes of a folder's name, well below what file systems allow."""
@@ -41,6 +42,40 @@ class BlockRecord:
 
     tables: dict[str, Columns]
     environment: dict[str, str]
+
+
+class DataRead(msgspec.Struct):
+    """What a manifest's ``data`` is read for."""
+
+    name: str
+    reference: str | None = None
+
+
+class SettingsRead(msgspec.Struct):
+    """What a manifest's ``settings`` are read for."""
+
+    seeds: int
+    conditions: list[str]
+    factors: dict[str, list[Level]]
+
+
+class Manifest(msgspec.Struct):
+    """What a manifest is read for, typed; what else it holds is for people.
+
+    own_levels: condition → factor → levels, of a condition that was planned at others than the run's.
+    """
+
+    experiment: str
+    run: str
+    profile: str
+    data: DataRead
+    settings: SettingsRead
+    changed: dict[str, Any]
+    units: list[str]
+    cells: int
+    text: dict[str, list[str]]
+    protocol: dict[str, Any]
+    own_levels: dict[str, dict[str, list[Level]]] = {}
 
 
 def run_folder(results: Path, experiment: str, dataset: str, profile: str, changed: Mapping[str, Any]) -> Path:
@@ -60,6 +95,11 @@ def in_words(value: object, between: str = ", ") -> str:
     if isinstance(value, list | tuple):
         return between.join(in_words(item) for item in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def printable(text: str) -> str:
+    """Text that can be written as UTF-8: bytes of a file name that are no text become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Records:
@@ -132,7 +172,7 @@ class Records:
     def save_failure(self, block: Block, traceback: str) -> Path:
         """Keep the traceback of a block that failed; returns where."""
         path = self._failure_path(block)
-        write_whole(path, f"{describe(block)}\n\n{traceback}".encode())
+        write_whole(path, printable(f"{describe(block)}\n\n{traceback}").encode())
         return path
 
     def failure(self, block: Block) -> Path | None:
@@ -153,8 +193,8 @@ class Records:
     # Timings
 
     def add_timing(self, block: Block, seconds: float) -> None:
-        """Remember what a block of its group cost, for estimates; never part of a result."""
-        with (self.folder / HIDDEN / "timings.tsv").open("a", encoding="utf-8") as file:
+        """Remember what a block of its group cost, for estimates; never part of a result, nor a reason to stop."""
+        with contextlib.suppress(OSError), (self.folder / HIDDEN / "timings.tsv").open("a", encoding="utf-8") as file:
             file.write(f"{block.group}\t{len(block.splits)}\t{seconds:.6f}\n")
 
     def seconds_per_split(self) -> dict[str, float]:
@@ -217,6 +257,7 @@ class Records:
             "units": list(dict.fromkeys(block.unit for block in plan.blocks)),
             "blocks": {"planned": len(plan.blocks), "finished": len(environments)},
             "cells": plan.cells,
+            **({"own_levels": own_levels} if (own_levels := plan.own_levels) else {}),
             "study": {"name": plan.protocol.study, "version": plan.blocks[0].version if plan.blocks else 0},
             "environment": common,
             "text": dict(text),
@@ -227,17 +268,11 @@ class Records:
         self.write("manifest.json", encoded + b"\n")
 
     def manifest(self) -> dict[str, Any]:
-        """The manifest. Raises RecordsError where there is none or it cannot be read."""
+        """The manifest. Raises RecordsError where there is none or it is not as ``write_manifest`` leaves it."""
         try:
             content = msgspec.json.decode((self.folder / "manifest.json").read_bytes(), type=dict[str, Any])
-            (
-                content["settings"]["factors"],
-                content["units"],
-                content["data"]["name"],
-                content["protocol"],
-                content["text"],
-            )
-        except (OSError, msgspec.MsgspecError, KeyError, TypeError) as error:
+            msgspec.convert(content, Manifest)
+        except (OSError, msgspec.MsgspecError) as error:
             raise RecordsError(f"{self.folder} holds no readable manifest.json ({error}); run it again") from None
         return content
 

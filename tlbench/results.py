@@ -122,7 +122,10 @@ def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:
     """
     records = Records(folder)
     manifest = records.manifest()
-    declared = declared or protocol.parse(manifest["protocol"], str(folder / "manifest.json"))
+    try:
+        declared = declared or protocol.parse(manifest["protocol"], str(folder / "manifest.json"))
+    except protocol.ProtocolError as error:
+        raise RecordsError(f"{error}; run the experiment again") from None
     found = {}
     for name, text in manifest["text"].items():
         try:
@@ -131,15 +134,22 @@ def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:
             raise RecordsError(f"{folder / name}.csv cannot be read ({error}); run the experiment again") from None
     if "measurements" not in found:
         raise RecordsError(f"{folder} holds no measurements.csv; run the experiment again")
-    settings, measured = manifest["settings"], found["measurements"]
+    settings, measured, names = manifest["settings"], found["measurements"], manifest["text"]["measurements"]
+    if set(settings["factors"]) != set(declared.factors):
+        run, known = (", ".join(sorted(factors)) for factors in (settings["factors"], declared.factors))
+        raise RecordsError(f"{folder} was run with factors {run}, and {declared.name} has {known}; run it again")
+    for name, levels in settings["factors"].items():
+        if any(isinstance(level, str) for level in levels) != (name in names):
+            raise RecordsError(f"{folder / 'manifest.json'} has other levels of {name} than its tables; run it again")
     try:
         missing = tables.missing_cells(
             measured[measured["metric"] == declared.metric],
             manifest["units"],
             settings["conditions"],
             settings["seeds"],
-            {name: list(levels) for name, levels in settings["factors"].items()},
-            manifest.get("cells"),
+            settings["factors"],
+            manifest["cells"],
+            manifest.get("own_levels"),
         )
     except (KeyError, TypeError) as error:
         raise RecordsError(
@@ -151,7 +161,8 @@ def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:
 def find_runs(results: Path, reference: str | None, dataset: str | None, profile: str | None) -> list[Results]:
     """Finished runs below a results folder, by experiment (name or protocol file), data set and profile.
 
-    A shipped or given protocol is used as it stands now; a run of another one by the copy in its manifest.
+    A shipped or given protocol is used as it stands now; a run of another one by the copy in its manifest. Data of a
+    user's own go by what was typed, by its last name alone, or as results are filed under them.
     Raises RecordsError where there is none.
     """
     foreign = reference is not None and reference not in protocol.shipped() and (results / reference).is_dir()
@@ -162,7 +173,8 @@ def find_runs(results: Path, reference: str | None, dataset: str | None, profile
     for folder in finished_runs(results, declared.name if declared else reference):
         known = declared or _shipped_protocol(folder.parent.name)
         run = reopen(folder, known)
-        names = (run.dataset, run.manifest["data"].get("reference"))
+        typed = str(run.manifest["data"].get("reference", ""))
+        names = (run.dataset, typed, typed.partition(":")[2])
         if (dataset is None or named in names) and profile in (None, run.manifest["profile"]):
             found.append(run)
     if not found:

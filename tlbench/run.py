@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from . import datasets, studies
 from .keeping import BlockKeeping, intact
 from .plan import Plan, make_plan
 from .protocol import Protocol, ProtocolError
-from .records import Records, RecordsError, describe, run_folder
+from .records import Records, RecordsError, describe, printable, run_folder
 from .settings import Settings, resolve
 from .study import Block, Study
 
@@ -51,11 +52,16 @@ class Prepared:
 
         A finished block counts among the missing where one of these needs its weights and they are lost.
         """
-        missing = {block.key for block in self.plan.blocks if self.records.load(block) is None}
-        needed = {key for block in self.plan.blocks if block.key in missing for key in block.needs}
-        missing |= {key for key in needed - missing if not intact(self.records, key)}
+        unfinished = [block for block in self.plan.blocks if self.records.load(block) is None]
+        missing = {block.key for block in unfinished}
+        missing |= {key for key in _needs(unfinished) - missing if not intact(self.records, key)}
         blocks = [block for block in self.plan.blocks if block.key in missing]
-        return blocks, sum(self.records.exists(block) for block in blocks)
+        return blocks, sum(self.records.exists(block) for block in unfinished)
+
+
+def _needs(blocks: Iterable[Block]) -> set[str]:
+    """Keys of the blocks whose weights these start from."""
+    return {key for block in blocks for key in block.needs}
 
 
 @dataclass
@@ -86,11 +92,11 @@ def device_for(study: Study, wanted: str | None) -> str:
         raise ProtocolError("this experiment computes on the processor; leave --device out")
     import torch
 
-    kind, _, number = wanted.partition(":")
-    if kind != "cuda" or not (number.isdigit() or not number):
+    named = re.fullmatch("cuda(?::(0|[1-9][0-9]{0,2}))?", wanted)
+    if named is None:
         raise ProtocolError(f"there is no device '{wanted}'; known are cpu, cuda and cuda:N")
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(number or 0) >= there:
+    if int(named[1] or 0) >= there:
         raise ProtocolError(f"device {wanted} is not here: torch sees {there} of that kind; use --device cpu")
     return wanted
 
@@ -108,15 +114,15 @@ def prepare(protocol: Protocol, settings: Settings, reference: str, pack: Data, 
     """Plan the blocks on the data. Raises what ``cut`` of the study refuses."""
     plan = make_plan(protocol, studies.find(protocol.study), settings, pack, pack.fingerprint)
     entry, _ = datasets.find(reference)
-    name = datasets.short_name(reference, pack)
-    data = {
+    name = printable(datasets.short_name(reference, pack))
+    data: dict[str, object] = {
         "name": name,
-        "reference": datasets.public_name(reference),
+        "reference": printable(datasets.public_name(reference)),
         "fingerprint": pack.fingerprint,
         "licence": entry.licence,
         "categories": len(pack.categories),
         **{key: value for key, value in settings.data.items() if value},
-        "notices": list(pack.notices),
+        "notices": [printable(notice) for notice in pack.notices],
     }
     folder = run_folder(results, protocol.name, name, settings.profile, settings.changed)
     return Prepared(plan, Records(folder), pack, data)
@@ -136,7 +142,12 @@ def compute_missing(
     outcome = Outcome()
     breakages: Counter[object] = Counter()
     left = {block.key: block for block in missing}
+    needed = _needs(missing)
     started = time.monotonic()
+
+    def done(block: Block) -> bool:
+        weights_lost = block.key in needed and not intact(prepared.records, block.key)
+        return prepared.records.load(block) is not None and not weights_lost
 
     def settled(block: Block, traceback: str | None = None) -> None:
         del left[block.key]
@@ -156,13 +167,13 @@ def compute_missing(
         """Takes out of ``tasks`` those that can begin, and settles those whose needs have failed."""
         begin = []
         for task in list(tasks):
-            needs = {key for block in task for key in block.needs}
-            if lost := needs & set(outcome.failed):
+            sources = _needs(task)
+            if lost := sources & set(outcome.failed):
                 tasks.remove(task)
                 source, _ = outcome.failed[min(lost)]
                 for block in task:
                     settled(block, f"not computed: it starts from {describe(source)}, which failed")
-            elif not needs & set(left):
+            elif not sources & set(left):
                 tasks.remove(task)
                 begin.append(task)
         return begin
@@ -187,7 +198,7 @@ def compute_missing(
                 continue
             for task, was_running in _run_batch(work, batch, min(jobs, len(batch)), note, ready):
                 breakages[task[0].task] += was_running
-                lost = [block for block in task if prepared.records.load(block) is None]
+                lost = [block for block in task if not done(block)]
                 for block in task:
                     if block not in lost:
                         settled(block)

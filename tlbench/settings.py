@@ -50,20 +50,21 @@ class Settings:
 def resolve(
     protocol: Protocol, study: Study, profile: str | None, overrides: Mapping[str, str], dataset: str = ""
 ) -> Settings:
-    """Settings of a run: the protocol on a data set, under a profile, then what the user sets.
+    """Settings of a run: the protocol, what it changes on a data set, then under a profile, then what the user sets.
 
     ``overrides`` maps keys to text as typed. Raises ProtocolError for an unknown profile, key or condition (with the
-    nearest known one) and for a value of the wrong type or outside its bounds.
+    nearest known one), for a value of the wrong type or outside its bounds, and for a protocol that speaks of what
+    there is not.
     """
     profile = protocol.default_profile if profile is None else profile
     if profile not in protocol.profiles:
         raise ProtocolError(f"{protocol.name} has no profile '{profile}'; {nearest(profile, list(protocol.profiles))}")
     chosen = protocol.profiles[profile]
-    changes = {**protocol.datasets.get(dataset, {}), **chosen.choices}
-    factors = {key: changes.get(key, value) for key, value in {**protocol.factors, **chosen.factors}.items()}
+    changes = {**protocol.datasets.get(dataset, {}), **chosen.factors, **chosen.choices}
+    factors = {key: changes.get(key, value) for key, value in protocol.factors.items()}
     usual: dict[str, Any] = {
         "seeds": chosen.seeds,
-        "conditions": list(protocol.conditions),
+        "conditions": list(dict.fromkeys(protocol.conditions)),
         **{
             key: list(value) if isinstance(value := getattr(protocol.data, key, None), tuple) else value
             for key in DATA_KEYS
@@ -76,23 +77,23 @@ def resolve(
         if key not in usual:
             raise ProtocolError(f"{protocol.name} has no key '{key}' to set; {nearest(key, list(usual))}")
         values[key] = _typed(text, like=usual[key])
+    values["conditions"] = list(dict.fromkeys(values["conditions"]))
     parameters = convert({key: values[key] for key in (*factors, *protocol.choices)}, study.Parameters, protocol.name)
     values |= msgspec.structs.asdict(parameters)
     values |= {key: sorted(set(levels)) for key in factors if isinstance(levels := values[key], list)}
     if not values["conditions"]:
         raise ProtocolError(f"{protocol.name} needs at least one condition; known are {', '.join(study.says)}")
     if type(values["seeds"]) is not int or not 1 <= values["seeds"] <= MOST_SEEDS:
-        raise ProtocolError(f"seeds must be a whole number from 1 to {MOST_SEEDS:,}, not {overrides.get('seeds')!r}")
+        given = overrides.get("seeds", chosen.seeds)
+        raise ProtocolError(f"seeds must be a whole number from 1 to {MOST_SEEDS:,}, not {given!r}")
     for condition in values["conditions"]:
         if condition not in study.says:
             raise ProtocolError(f"there is no condition '{condition}'; {nearest(condition, list(study.says))}")
     _refuse_unknown_words(protocol, study)
-    if unknown := set(chosen.factors) - set(protocol.factors):
-        raise ProtocolError(f"profile '{profile}' sets '{min(unknown)}', which is not a factor")
     return Settings(
         profile=profile,
         seeds=values["seeds"],
-        conditions=tuple(dict.fromkeys(values["conditions"])),
+        conditions=tuple(values["conditions"]),
         factors={key: values[key] for key in factors},
         choices={key: values[key] for key in protocol.choices},
         data={key: values[key] for key in DATA_KEYS},
@@ -101,24 +102,32 @@ def resolve(
 
 
 def _refuse_unknown_words(protocol: Protocol, study: Study) -> None:
-    """Claims, figures and oracles may speak of tables, columns and conditions that there are."""
-    measured = ("unit", "split", "condition", *protocol.factors, "metric")
-    tables = {"measurements": (*measured, "value"), **study.tables}
-    named: list[tuple[str, Claim | Figure, tuple[str, ...]]] = [
-        (f"claim '{claim.id}'", claim, measured) for claim in protocol.claims
-    ]
+    """Data sets, claims, figures and oracles may speak of names, tables, columns and conditions that there are."""
+    from .datasets import CATALOGUE
+
+    known = list(dict.fromkeys(entry.name.partition(":")[0] for entry in CATALOGUE))
+    for name in protocol.datasets:
+        if name not in known:
+            raise ProtocolError(f"datasets.{name}: there is no data set '{name}'; {nearest(name, known)}")
+    metrics = study.metrics or (protocol.metric,)
+    if protocol.metric not in metrics:
+        raise ProtocolError(f"metric: there is no metric '{protocol.metric}'; {nearest(protocol.metric, metrics)}")
+    tables = {"measurements": ("unit", "split", "condition", *protocol.factors, "metric", "value"), **study.tables}
     for figure in protocol.figures:
+        owner = f"figure '{figure.name}'"
         if figure.table not in tables:
-            known = nearest(figure.table, list(tables))
-            raise ProtocolError(f"figure '{figure.name}': there is no table '{figure.table}'; {known}")
-        named.append((f"figure '{figure.name}'", figure, tables[figure.table]))
-    for owner, declared, columns in named:
-        for column in columns_used(declared):
-            if column not in columns:
-                raise ProtocolError(f"{owner}: there is no column '{column}'; {nearest(column, columns)}")
+            there = nearest(figure.table, list(tables))
+            raise ProtocolError(f"{owner}: there is no table '{figure.table}'; {there}")
+        if figure.kind == "curves" and figure.y not in metrics:
+            raise ProtocolError(f"{owner}: there is no metric '{figure.y}'; {nearest(figure.y, metrics)}")
+        for column in columns_used(figure):
+            if column not in tables[figure.table]:
+                raise ProtocolError(f"{owner}: there is no column '{column}'; {nearest(column, tables[figure.table])}")
+    named: list[tuple[str, Claim | Figure]] = [(f"claim '{claim.id}'", claim) for claim in protocol.claims]
+    for owner, declared in (*named, *((f"figure '{figure.name}'", figure) for figure in protocol.figures)):
         for column, level in words_used(declared):
             if column == "condition" and level is not None:
-                _refuse_unknown_condition(owner, str(level), study)
+                _refuse_unknown_condition(owner, level, study)
     for oracle in protocol.oracles:
         _refuse_unknown_condition("oracles", oracle, study)
 

@@ -121,7 +121,8 @@ class Study:
     (shared, block, keeping) → tables of the block, among them ``measurements`` with columns split, condition, the
     factors, value and, where there are several, metric. remarks: (tables by name) → sentences that belong under the
     printed table. shape: of the data. side: of the pictures that parameters ask for. part: the optional part of tlbench
-    that it computes with. estimate: (data, blocks, device) → what they will cost, measured now.
+    that it computes with. metrics: those that it names; empty where it measures the protocol's. estimate: (data,
+    blocks, device) → what they will cost, measured now.
     """
 
     version: int
@@ -135,6 +136,7 @@ class Study:
     shape: Literal["features", "pictures"] = "features"
     side: Callable[[Any], int | None] = lambda _: None
     part: str | None = None
+    metrics: tuple[str, ...] = ()
     estimate: Callable[[Any, Sequence[Block], str], Estimate] | None = None
 
 

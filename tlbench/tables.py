@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -84,21 +85,26 @@ def missing_cells(
     units: Sequence[str],
     conditions: Sequence[str],
     seeds: int,
-    factors: dict[str, list[object]],
+    factors: Mapping[str, Sequence[Any]],
     cells: int | None = None,
+    own_levels: Mapping[str, Mapping[str, Sequence[Any]]] | None = None,
 ) -> int:
-    """How many of the planned measurements of one metric the table lacks.
+    """How many of the planned measurements of one metric the table lacks; one that is not finite is lacking.
 
     cells: how many are planned in all, where that is not every condition at every level in every unit, as when a unit
-    has one level of a factor or a condition does not vary.
+    has one level of a factor. own_levels: condition → factor → levels, of a condition that has others than ``factors``.
     """
-    present = measured.drop_duplicates(["unit", "split", "condition", *factors])
-    present = present[present["unit"].isin(units) & present["condition"].isin(conditions) & (present["split"] < seeds)]
     if cells is None:
-        cells = len(units) * len(conditions) * seeds * int(np.prod([len(values) for values in factors.values()]))
-        for name, values in factors.items():
-            present = present[present[name].isin(values)]
-    return cells - int(present["value"].notna().sum())
+        cells = len(units) * len(conditions) * seeds * int(np.prod([len(levels) for levels in factors.values()]))
+    present = measured[np.isfinite(measured["value"])].drop_duplicates(["unit", "split", "condition", *factors])
+    split = present["split"]
+    present = present[present["unit"].isin(units) & split.between(0, seeds - 1) & (split % 1 == 0)]
+    for condition in conditions:
+        rows = present[present["condition"] == condition]
+        for name, levels in {**factors, **(own_levels or {}).get(condition, {})}.items():
+            rows = rows[rows[name].isin(levels)]
+        cells -= len(rows)
+    return cells
 
 
 def to_csv(table: pd.DataFrame) -> bytes:

@@ -163,8 +163,6 @@ def test_only_the_metric_of_the_protocol_counts(made):
         ({"over": {"shots": [1, 3]}}, "shots 3 was not run"),
         ({"over": {"shots": 3}}, "no results"),
         ({"over": {"shots": {"from": 9}}}, "no results"),
-        ({"over": {"shot": [1]}}, "no column 'shot'"),
-        ({"over": {"unit": "most"}}, "unit"),
         ({"test": "slope", "along": "shots", "direction": "falls", "over": {"shots": [2]}}, "two levels"),
         ({"relative_to": {"condition": "base"}}, "no results for condition base"),
         ({"test": "two_sample"}, "u0 is on both sides"),

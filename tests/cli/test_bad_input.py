@@ -68,7 +68,7 @@ COMMAND_LINES = [
     ((*DIGITS, "--set", "C=0"), "C"),
     ((*DIGITS, "--set", "C=large"), "C"),
     ((*DIGITS, "--set", "nonnegative=maybe"), "nonnegative"),
-    ((*DIGITS, "--set", "overlap=kpt"), "overlap"),
+    ((*DIGITS, "--set", "overlap=kpt"), ("overlap", "known are kept, repaired", "did you mean 'kept'")),
     ((*DIGITS, "--set", "negatives=1e3"), "negatives"),
     ((*DIGITS, "--set", "test_examples=14"), ("test_examples", "15")),
     # what does not go with the data
@@ -82,7 +82,6 @@ COMMAND_LINES = [
     # the other commands
     (("check", "caltech-multisorce"), "did you mean"),
     (("plot", "caltech-multisorce"), "did you mean"),
-    (("plot",), ("no results", "tlbench run")),
     (("data", "fetch"), "NAME"),
     (("data", "fetch", "caltech265-features"), "did you mean 'caltech256-features'"),
     (("data", "fetch", "caltech256-features", "--setting", "mixt"), ("mixt", "mixed")),
@@ -139,6 +138,16 @@ PROTOCOLS = {
     "a claim on no column": ('{ condition = "multi-average" }', '{ conditon = "multi-average" }', "conditon"),
     "a claim over no factor": ("over   = { shots = [1, 2, 3] }", "over = { shotz = [1, 2, 3] }", "shotz"),
     "a slope along no factor": ('along     = "shots"', 'along = "shotz"', "shotz"),
+    "a claim on nothing": ('{ condition = "multi-average" }', "[{}]", "'to' selects nothing"),
+    "a claim from a word on": ("shots = { from = 3 }", 'shots = { from = "three" }', ("'from' of shots", "three")),
+    "a claim on words for numbers": ("over   = { shots = [1, 2, 3] }", 'over = { shots = ["one"] }', ("shots", "one")),
+    "levels of two kinds": ("shots = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]", 'shots = [1, "two"]', ("shots", "mixes")),
+    "changes on data that there are not": (
+        "[profiles.smoke]",
+        "[datasets.digitz]\nnegatives = 5\n\n[profiles.smoke]",
+        ("digitz", "did you mean 'digits'"),
+    ),
+    "a figure along names": ('x       = "shots"', 'x = "condition"', ("'x' goes with shots", "condition")),
     "a figure of no column": ('x       = "shots"', 'x = "shotz"', "shotz"),
     "a figure by no column": ('by      = "condition"', 'by = "conditon"', "conditon"),
     "a figure of no table": ('table       = "weights"', 'table = "wieghts"', "wieghts"),

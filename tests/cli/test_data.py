@@ -97,7 +97,10 @@ def test_too_few_units_are_shown_and_not_tested(birds):
     assert claims["p"].isna().all()
     assert claims["effect"].notna().all()
     assert "shown, not tested" in done.out
-    assert birds.tlbench("check").status == 0
+    checked = birds.tlbench("check")
+    assert checked.status == 1
+    assert "NOTHING TESTED: a test needs 4 target categories; run more of them." in checked.out
+    assert "All as expected." not in checked.out
 
 
 NO_NETWORK = {"TLBENCH_DATA_MIRROR": "http://127.0.0.1:9/mirror"}

@@ -18,7 +18,7 @@ COMMANDS = [
     ("data", "fetch"),
     ("data", "check"),
 ]
-WITH_EXAMPLES = [("run",), ("plot",), ("check",), ("data", "fetch")]
+WITH_EXAMPLES = [("list",), ("run",), ("plot",), ("check",), ("data",), ("data", "fetch"), ("data", "check")]
 HEAVY = {"numpy", "scipy", "sklearn", "pandas", "matplotlib", "rich", "torch", "pyarrow"}
 
 

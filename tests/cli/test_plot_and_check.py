@@ -27,6 +27,14 @@ def test_check_is_content_with_a_good_run(finished):
     assert "reproduced" in printed[0]
 
 
+def test_list_says_which_shape_is_taken_and_served(place):
+    listed = place.succeed("list").out
+    assert re.search(r"^caltech-multisource +features ", listed, re.M)
+    assert re.search(r"^digits +features, pictures ", listed, re.M)
+    assert re.search(r"^cifar10 +pictures ", listed, re.M)
+    assert re.search(r"^features:PATH +features ", listed, re.M)
+
+
 def test_check_writes_nothing(done):
     before = done.touched()
     for arguments in (("check",), ("check", "caltech-multisource", "--dataset", "digits", "--profile", "smoke")):
@@ -35,9 +43,11 @@ def test_check_writes_nothing(done):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("check",), ("check", "caltech-multisource"), ("check", "--dataset", "digits")], ids=" ".join
+    "arguments",
+    [("plot",), ("plot", "caltech-multisource"), ("check",), ("check", "caltech-multisource", "--dataset", "digits")],
+    ids=" ".join,
 )
-def test_check_without_results_fails(place, arguments):
+def test_plot_and_check_without_results_fail(place, arguments):
     done = place.tlbench(*arguments)
     assert done.status == 1
     assert "no results" in done.err + done.out
@@ -197,9 +207,10 @@ def test_check_takes_every_run_or_the_one_that_is_asked_for(birds_done, finished
     shutil.copytree(digits, birds_done.run_folder.parent / digits.name)
     checked = birds_done.succeed("check")
     assert checked.out.count("Claims, over") == 2
-    one = birds_done.succeed("check", "--dataset", "features:birds.csv")
-    assert one.out.count("Claims, over") == 1
-    assert "over 4 target categories" in one.out
+    for name in ("features:birds.csv", "birds.csv"):
+        one = birds_done.succeed("check", "--dataset", name)
+        assert one.out.count("Claims, over") == 1
+        assert "over 4 target categories" in one.out
 
 
 @pytest.mark.slow

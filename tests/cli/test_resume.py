@@ -7,6 +7,9 @@ import time
 
 import pytest
 
+from tlbench.cli.running import _show_failures
+from tlbench.study import Block
+
 SLOW = "0.05"  # seconds more a block, so that a run lasts long enough to be interrupted
 
 
@@ -139,6 +142,21 @@ def test_interrupted_at_any_moment_there_is_no_traceback(birds, moment):
     birds.assert_nothing_left_over()
 
 
+@pytest.mark.parametrize("module", ["click", "numpy"], ids=["before it listens", "while it listens"])
+def test_interrupted_twice_at_once_while_it_starts_it_ends_in_a_line(place, faults, module):
+    interrupted = place.tlbench("list", PYTHONPATH=faults, INTERRUPT_IMPORT=module)
+    assert interrupted.status == 130, interrupted.err
+    assert interrupted.err.startswith("tlbench: interrupted")
+    assert interrupted.err.count("\n") == 1
+
+
+def test_a_failure_whose_traceback_another_run_removed_is_still_said(tmp_path, capsys):
+    block = Block("toy", 1, "ibis", (0,), "g", ("none",), {}, "print")
+    _show_failures([(block, tmp_path / "gone.txt")])
+    said = capsys.readouterr().err
+    assert said == "failed: ibis, split 0, none: its traceback is gone, for another run began afresh\n"
+
+
 def test_two_runs_at_once_do_not_disturb_each_other(birds, birds_reference):
     together = [birds.start(*birds.birds, "--jobs", "2") for _ in range(2)]
     outcomes = [birds.finish(process) for process in together]
@@ -165,6 +183,8 @@ def test_damaged_blocks_are_computed_again_and_said(birds_done, birds_reference)
     again = birds_done.succeed(*birds_done.birds)
     assert "5 damaged blocks" in again.err
     assert "5 of 5 blocks" in again.err
+    victims[0].write_bytes(b"")
+    assert "note: 1 damaged block is computed again" in birds_done.succeed(*birds_done.birds).err
     assert birds_done.touched(others) == untouched
     assert birds_done.published() == birds_reference
     assert "damaged" not in birds_done.succeed(*birds_done.birds, "--dry-run").err

@@ -192,6 +192,14 @@ def test_a_dry_run_counts_what_is_done_and_estimates_the_rest(done):
     assert done.touched() == before
 
 
+def test_a_dry_run_of_a_fresh_run_counts_everything_and_removes_nothing(birds_done):
+    before = birds_done.touched()
+    shown = birds_done.succeed(*birds_done.birds, "--fresh", "--dry-run")
+    assert re.search(r"done +0$", shown.out, re.M)
+    assert re.search(r"missing +40$", shown.out, re.M)
+    assert birds_done.touched() == before
+
+
 def test_a_dry_run_without_the_data_says_how_much_would_be_fetched(place):
     done = place.succeed("run", "caltech-multisource", "--dry-run")
     assert "3.2 MB" in done.out

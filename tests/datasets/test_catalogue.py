@@ -156,6 +156,13 @@ def test_classes_and_kinds_that_a_user_chooses(tmp_path):
         assert with_kinds.kinds == ("natural", "man-made", "man-made", "natural")
         assert with_kinds.fingerprint != pictures.fingerprint
         assert open_pictures("digits", Options(class_list=path), tmp_path).kinds.count("") == 6
+    assert with_kinds.notices == (
+        *pictures.notices,
+        "class_list names 2 natural and 2 man-made of 4 classes; random halves do not use it, "
+        "class_split=natural-manmade does",
+    )
+    with pytest.raises(DataError, match="class_list is empty; give it the path of a CSV file"):
+        open_pictures("digits", Options(class_list=""), tmp_path)
 
 
 def test_an_unknown_setting_is_answered_with_the_nearest(tmp_path):

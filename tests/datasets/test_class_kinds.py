@@ -73,6 +73,17 @@ def test_a_list_that_cannot_be_used_is_refused(tmp_path, text, says):
         read_class_list(path, CLASSES)
 
 
+def test_a_name_that_may_be_several_classes_is_taken_as_it_stands_or_refused(tmp_path):
+    classes = ("Oak tree", "oak_tree", "car", "bus")
+    path = tmp_path / "list.csv"
+    rest = "Car,man-made\nbus,man-made\n"
+    path.write_text(f"class,kind\noak_tree,natural\nOak tree,natural\n{rest}")
+    assert read_class_list(path, classes) == ("natural", "natural", "man-made", "man-made")
+    path.write_text(f"class,kind\noak_tree,natural\noak-tree,natural\n{rest}")
+    with pytest.raises(DataError, match=r"line 3 of .*: 'oak-tree' may be 'Oak tree' or 'oak_tree'; write it as one"):
+        read_class_list(path, classes)
+
+
 def test_a_list_that_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match=r"cannot read .*none\.csv"):
         read_class_list(tmp_path / "none.csv", CLASSES)

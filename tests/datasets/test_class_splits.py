@@ -79,10 +79,10 @@ def test_how_many_classes_a_half_can_have():
             None,
             "cifar10, cifar100, tiny-imagenet, imagenet and caltech101, .*class_list",
         ),
-        ("random", CLASSES, None, 5, "5 classes a half are asked for; the random split has 4 for each here"),
-        ("natural-manmade", CLASSES, KINDS, 4, "4 classes a half are asked for; the natural-manmade split has 3"),
-        ("random", CLASSES, None, 1, "1 class a half are asked for; a half with one class cannot be learned"),
-        ("random", CLASSES, None, 0, "a half with one class cannot be learned"),
+        ("random", CLASSES, None, 5, "classes_per_half is 5; the random split has 4 classes for each half here"),
+        ("natural-manmade", CLASSES, KINDS, 4, "classes_per_half is 4; the natural-manmade split has 3"),
+        ("random", CLASSES, None, 1, "classes_per_half is 1; a half with fewer than 2 classes cannot be learned"),
+        ("random", CLASSES, None, 0, "classes_per_half is 0; a half with fewer than 2 classes"),
         ("random", "abc", None, None, "has 1 class for each half here, and a half with one class cannot be learned"),
         ("natural-manmade", "abc", ("natural", "man-made", ""), None, "a half with one class cannot be learned"),
         ("by colour", CLASSES, KINDS, None, "no class split 'by colour'; known are random, natural-manmade"),
@@ -106,6 +106,33 @@ def test_pictures_come_from_their_own_parts_equally_many_of_each_class():
         train, test = draw_pictures(pictures, ["a", "b"], all_of_them, all_of_them, np.random.default_rng(0))
         assert np.bincount(pictures.labels[train]).tolist() == [9, 9]
         assert np.bincount(pictures.labels[test]).tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("test_counts", [None, [9, 3, 8, 7]])
+def test_all_halves_have_as_many_pictures_as_the_smallest_class_of_all_allows(test_counts):
+    pictures = made([40, 30, 13, 20], test_counts)
+    for training, test, expected in (
+        (0, 0, (13, 3) if test_counts else (10, 3)),
+        (None, 2, (13, 2) if test_counts else (11, 2)),
+        (5, None, (5, 3)),
+    ):
+        for half in ("ab", "cd", "ad"):
+            drawn = draw_pictures(pictures, half, training, test, np.random.default_rng(0))
+            assert tuple(len(rows) / 2 for rows in drawn) == expected
+            assert not set(drawn[0]) & set(drawn[1])
+    whole = draw_pictures(pictures, "ab", 0, 0, np.random.default_rng(3))
+    part = draw_pictures(pictures, "ab", 4, 1, np.random.default_rng(3))
+    assert all(set(fewer) < set(more) for fewer, more in zip(part, whole, strict=True))
+
+
+def test_asked_for_in_numbers_larger_classes_may_give_more_than_the_smallest_has():
+    pictures = made([40, 30, 13, 20])
+    train, test = draw_pictures(pictures, "ab", 20, 10, np.random.default_rng(0))
+    assert (train.tolist()[:6], test.tolist()[:6]) == (
+        [1, 2, 7, 11, 12, 13],
+        [3, 5, 8, 9, 16, 20],
+    )  # as they were drawn
+    assert (len(train), len(test)) == (40, 20)
 
 
 def test_without_a_test_part_test_pictures_are_held_apart():
@@ -147,12 +174,26 @@ def test_every_picture_is_as_likely():
 @pytest.mark.parametrize(
     ("pictures", "training", "test", "says"),
     [
-        (made([12, 9], [5, 4]), 10, 2, "class 'b' has 9 pictures for training; 10 a class are asked for"),
-        (made([12, 9], [5, 4]), 5, 5, "class 'b' has 4 pictures for the test; 5 a class are asked for"),
-        (made([12, 9]), 8, 3, "class 'b' has 6 pictures left for training; 8 a class are asked for"),
-        (made([12, 9]), None, 10, "class 'b' has 0 pictures left for training"),
-        (made([12, 1]), None, None, "class 'b' has 0 pictures left for training"),
-        (made([3, 3], [1, 0]), None, None, "class 'b' has 0 pictures for the test"),
+        (
+            made([12, 9], [5, 4]),
+            10,
+            2,
+            "'b' has 9 training pictures; pictures_per_class can be at most 9 with it, not 10",
+        ),
+        (
+            made([12, 9], [5, 4]),
+            5,
+            5,
+            "'b' has 4 test pictures; test_pictures_per_class can be at most 4 with it, not 5",
+        ),
+        (made([12, 9]), 8, 3, "'b' has 9 pictures; test_pictures_per_class can be at most 1 with it, not 3"),
+        (made([12, 9]), None, 10, "'b' has 9 pictures; test_pictures_per_class can be at most 8 with it, not 10"),
+        (made([12, 9]), 9, 3, "'b' has 9 pictures; pictures_per_class can be at most 6 with it, not 9"),
+        (made([12, 9]), 8, None, "'b' has 9 pictures; pictures_per_class can be at most 7 with it, not 8"),
+        (made([12, 9, 4]), None, 6, "'c' has 4 pictures; test_pictures_per_class can be at most 3 with it, not 6"),
+        (made([12, 1]), None, None, "class 'b' has 1 picture; each class needs at least two"),
+        (made([3, 3], [1, 0]), None, None, "class 'b' has 0 test pictures; each class needs at least one"),
+        (made([3, 3], [1, 0]), 1, 2, "class 'b' has 0 test pictures; each class needs at least one"),
         (made([3, 3]), -1, None, "a number of pictures a class cannot be negative"),
     ],
 )

@@ -165,19 +165,25 @@ def test_repeats_leaks_and_conflicts(parts):
         open_folder(parts)
 
 
-def test_a_broken_picture_is_named_or_left_out(parts):
+def test_a_broken_picture_is_named_or_left_out(parts, monkeypatch):
     (parts / "train" / "ant" / "bad.jpg").write_text("text")
     for _ in range(2):
-        with pytest.raises(DataError, match=r"ant/bad\.jpg is not a picture .* or skip broken pictures"):
+        with pytest.raises(DataError, match=r"ant/bad\.jpg is not a picture .* or leave it out with --skip-broken"):
             open_folder(parts)
     for _ in range(2):  # the second time from what was kept
         pictures = open_folder(parts, skip_broken=True)
         assert len(pictures.labels) == 18
-        assert (
-            "1 picture could not be decoded: left out (the first is train/ant/bad.jpg, which is" in pictures.notices[0]
-        )
+        assert "1 picture could not be decoded: left out (train/ant/bad.jpg is not a picture" in pictures.notices[0]
     with pytest.raises(DataError, match="bad"):
         open_folder(parts)
+    (parts / "train" / "bee" / "worse.jpg").write_text("text")
+    (notice,) = open_folder(parts, skip_broken=True).notices
+    assert all(name in notice for name in ("2 pictures could", "train/ant/bad.jpg is", "; train/bee/worse.jpg is"))
+    monkeypatch.setattr(decoded_folder, "MOST_NAMED", 1)
+    (parts / "train" / "bee" / "worst.jpg").write_text("text")
+    (notice,) = open_folder(parts, skip_broken=True).notices
+    assert "bee" not in notice
+    assert notice.endswith("; and 2 more)")
     for path in (parts / "test" / "cow").iterdir():
         path.write_text("text")
     with pytest.raises(DataError, match="class 'cow' has no test picture left; add some"):
@@ -201,7 +207,11 @@ def test_a_background_is_no_class(parts):
     pictures = open_folder(parts)
     assert pictures.classes == CLASSES
     assert pictures.notices == ("'Background' is a background and no class: left out",)
-    assert open_folder(parts / "train", background="ant").classes == ("bee", "cow")
+    chosen = open_folder(parts / "train", background="ant")
+    assert chosen.classes == ("bee", "cow")
+    assert "'ant' is a background and no class: left out" in chosen.notices
+    with pytest.raises(DataError, match="'ant' is a background and no class; take it out of the categories"):
+        open_folder(parts / "train", background="ant", categories=("ant", "bee"))
     with pytest.raises(DataError, match="has no folder 'sky' to leave out"):
         open_folder(parts, background="sky")
 
@@ -272,9 +282,16 @@ def test_decoded_pictures_are_kept(parts, monkeypatch):
 def test_what_is_kept_and_damaged_is_made_again(parts):
     first = open_folder(parts)
     (kept,) = (parts.parent / "data" / "pictures").iterdir()
-    kept.write_bytes(kept.read_bytes()[:-64])
-    assert open_folder(parts).fingerprint == first.fingerprint
-    assert open_folder(parts).fingerprint == first.fingerprint
+    whole = kept.read_bytes()
+    pixel = whole.index(first.pixels.values.tobytes())
+    flipped = bytes([whole[pixel] ^ 1])
+    for damaged in (whole[:-64], whole[:pixel] + flipped + whole[pixel + 1 :]):
+        kept.write_bytes(damaged)
+        for _ in range(2):
+            again = open_folder(parts)
+            assert again.fingerprint == first.fingerprint
+            assert np.array_equal(again.pixels.values, first.pixels.values)
+        assert kept.read_bytes() == whole
 
 
 def test_a_data_folder_that_cannot_be_written_is_no_error(parts, tmp_path):

@@ -7,7 +7,16 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tlbench.datasets import CATALOGUE, declared_kinds, draw_class_split, draw_pictures, generator, outline
+from tlbench.datasets import (
+    CATALOGUE,
+    DataError,
+    Options,
+    declared_kinds,
+    draw_class_split,
+    draw_pictures,
+    generator,
+    outline,
+)
 from tlbench.datasets.outlines import OUTLINES, AbsentPixels
 
 PUBLISHED = {  # classes, training and test pictures of a class, side
@@ -50,6 +59,37 @@ def test_all_that_networks_can_fetch_or_are_known_have_one():
     assert set(OUTLINES) < {entry.name for entry in CATALOGUE if entry.load_pictures}
     for name in ("digits", "caltech101", "folder:photos", "features:x.csv", ""):
         assert outline(name) is None
+
+
+@pytest.mark.parametrize("name", ["tiny-imagenet", "imagenet"])
+def test_pictures_that_would_be_decoded_to_another_side_are_planned_with_it(name):
+    assert outline(name, Options(side=8)).pixels.shape[1:] == (8, 8, 3)
+
+
+def test_classes_and_kinds_are_those_that_a_run_on_the_data_would_have(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("class,kind\ncat,man-made\ndog,man-made\nship,natural\ntruck,natural\n")
+    about = outline("cifar10", Options(categories=("truck", "ship", "dog", "cat", "frog"), class_list=path))
+    assert dict(zip(about.classes, about.kinds, strict=True)) == {
+        "cat": "man-made",
+        "dog": "man-made",
+        "frog": "",
+        "ship": "natural",
+        "truck": "natural",
+    }
+    assert about.pixels.shape == (5 * 6000, 32, 32, 3)
+    assert np.bincount(about.labels[about.is_test]).tolist() == [1000] * 5
+    assert len(outline("imagenet", Options(categories=("n01440764", "n01443537"))).labels) == 2 * 782
+    with pytest.raises(DataError, match="there is no class 'cats'; did you mean 'cat'"):
+        outline("cifar10", Options(categories=("cats", "dog")))
+
+
+@pytest.mark.parametrize("options", [Options(categories=("n01443537",)), Options(class_list="none.csv")])
+def test_classes_of_tiny_imagenet_are_not_known_before_it_is_here(options):
+    about = outline("tiny-imagenet", options)
+    assert len(about.classes) == 200
+    (notice,) = about.notices
+    assert notice.endswith("and without categories or class_list, which need the names of its classes")
 
 
 def test_absent_pictures_are_grey_and_can_be_counted():

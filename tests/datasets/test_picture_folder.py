@@ -13,9 +13,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tlbench.datasets import picture_folder
+from tlbench import opening
+from tlbench.datasets import Options, picture_folder
 from tlbench.datasets.errors import DataError
 from tlbench.datasets.picture_folder import SUFFIXES, list_pictures, scan
+from tlbench.features import PictureError
 
 PLAIN = {"cat": ["1.jpg", "2.jpg"], "dog": ["1.jpg", "2.PNG", "3.jpeg"], "background": ["1.jpg", "2.jpg"]}
 
@@ -347,3 +349,9 @@ def test_a_picture_still_being_written_is_not_remembered(tmp_path, monkeypatch):
     second = scan(tmp_path / "set", index=tmp_path / "index")
     assert first.fingerprint != second.fingerprint
     assert hashlib.sha256(b"more and more").hexdigest()[:32] in {identity for identity, _, _ in second.pictures}
+
+
+def test_an_error_over_a_broken_picture_says_how_to_leave_it_out(tmp_path):
+    make(tmp_path / "set", PLAIN)
+    with pytest.raises(PictureError, match=r"\.(jpg|PNG|jpeg) .*; leave out what is broken with --skip-broken"):
+        opening.open_pack(f"folder:{tmp_path / 'set'}", Options(features=("pixels",)), tmp_path / "data", jobs=1)

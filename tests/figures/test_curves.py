@@ -6,11 +6,15 @@ import itertools
 
 import matplotlib.colors
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.collections import LineCollection
 
 from tlbench import figures
 from tlbench.claims import select
 from tlbench.figures import style
+from tlbench.figures.curves import _apart
 from tlbench.tables import summarise
 
 
@@ -105,3 +109,32 @@ def test_axes_and_title_say_what_is_shown(declared, curves_figure, heatmap_figur
     assert (drawn.axes[0].get_xlabel(), drawn.axes[0].get_ylabel()) == ("source", "target")
     assert drawn.axes[1].get_ylabel() == "trust"
     assert "Map" in made.words(drawn)
+
+
+# Names that would overlap
+
+
+@given(values=st.lists(st.floats(-50, 50), min_size=1, max_size=9), gap=st.floats(0.1, 20))
+def test_names_are_moved_apart_as_little_as_can_be(values, gap):
+    values = sorted(values, reverse=True)
+    heights = _apart(values, gap, -1e9, 1e9)
+    assert all(above - below > gap * (1 - 1e-9) - 1e-9 for above, below in itertools.pairwise(heights))
+    assert np.mean(heights) == pytest.approx(np.mean(values), abs=1e-6)
+    if all(above - below >= gap for above, below in itertools.pairwise(values)):
+        assert heights == pytest.approx(values)
+    # No other heights that keep the gaps are nearer: moving one name or any run of neighbours makes it worse.
+    cost = np.sum((np.array(heights) - values) ** 2)
+    for first, last in itertools.combinations(range(len(values) + 1), 2):
+        for step in (0.01, -0.01):
+            moved = np.array(heights)
+            moved[first:last] += step
+            if all(above - below >= gap for above, below in itertools.pairwise(moved)):
+                assert np.sum((moved - values) ** 2) >= cost - 1e-9
+
+
+@given(values=st.lists(st.floats(0, 50), min_size=1, max_size=9), gap=st.floats(0.1, 5))
+def test_no_name_stands_below_the_lowest_place_nor_without_need_above_the_highest(values, gap):
+    heights = _apart(sorted(values, reverse=True), gap, 3.0, 45.0)
+    assert min(heights) >= 3.0 - 1e-9
+    assert max(heights) <= max(45.0, 3.0 + (len(values) - 1) * gap) + 1e-9
+    assert all(above - below > gap * (1 - 1e-9) - 1e-9 for above, below in itertools.pairwise(heights))

@@ -70,6 +70,22 @@ def test_small_and_incomplete_heatmaps(declared, heatmap_figure, rows, made):
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "printed"), [(-0.001, ".00"), (0.0, ".00"), (-0.25, "-.25"), (10.25, "10.25"), (0.125, ".12")]
+)
+def test_a_number_is_short_and_whole(heatmap_figure, value, printed):
+    table = pd.DataFrame([("a", "b", value)], columns=["target", "source", "beta"])
+    assert shown(figures.draw_heatmap(heatmap_figure, table))["a", "b"][1] == printed
+
+
+def test_a_heatmap_says_what_was_selected_of_more(declared, heatmap_figure, made):
+    only = made.changed(heatmap_figure, where={"condition": "right"})
+    both = pd.concat([made.weights(), made.weights().assign(condition="left")])
+    for table, there in ((both, True), (made.weights(), False)):
+        drawn = figures.draw(only, declared, made.both(weights=table), made.factors, made.caption)
+        assert ("only condition = right" in drawn["map.svg"].decode()) == there
+
+
 def test_a_number_on_a_dark_cell_is_light(heatmap_figure, made):
     axes = figures.draw_heatmap(heatmap_figure, made.weights()).axes[0]
     image = axes.images[0]

@@ -8,14 +8,11 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import same_color
 
 from tlbench import figures, protocol, published
 from tlbench.figures import style
-from tlbench.figures.curves import _apart
 
 LAYERS = list(range(1, 8))
 FACTORS = {"class_split": ["natural-manmade", "random"], "layers": LAYERS}
@@ -211,6 +208,53 @@ def test_two_values_have_no_bar(layers, table, figure_of):
         assert sum(len(part) == 2 and np.isfinite(part).all() for part in segments) == (4 * 7 if bars else 0)
 
 
+def test_bars_are_spoken_of_where_there_are_some(layers, table, figure_of):
+    two = table[table["split"] == 0]
+    _, figure = drawn(figure_of("layers"), layers, two)
+    assert "mean over 2 target halves; dots: single target halves; no bars: fewer than 3 target halves" in words(figure)
+    assert "95 %" not in words(figure)
+
+
+def test_what_was_selected_is_said_where_it_leaves_something_out(layers, table, figure_of):
+    for name, kinds, said in (
+        ("layers", FACTORS["class_split"], ["class_split = random"]),
+        ("layers", ["random"], []),  # all that there is
+        ("drops", FACTORS["class_split"], []),
+        ("kinds", FACTORS["class_split"], []),
+    ):
+        assert figures.left_of(figure_of(name), table, {**FACTORS, "class_split": kinds}) == said
+    deep = figure_of("drops", where={"condition": "AnB", "layers": {"from": 4}}, panels=None, x="split")
+    assert figures.left_of(deep, table, FACTORS) == ["layers = 4, 5, 6, 7"]
+    lines = figures.lines_of(figure_of("layers"), layers, table, FACTORS)
+    figure = figures.draw_curves(figure_of("layers"), layers, lines, ["class_split = random"])
+    assert "mean over 4 target halves; only class_split = random; dots" in words(figure)
+
+
+def test_a_name_is_joined_to_the_end_of_its_line(layers, table, figure_of):
+    lines, figure = drawn(figure_of("layers"), layers, table)
+    (axes,) = figure.axes
+    style.png(figure)
+    whole = {line.name: shown for line, shown in zip(lines, in_data(axes), strict=True)}
+    joins = [
+        line for line in axes.lines if line.get_transform() == axes.get_yaxis_transform() and line.get_xdata()[1] > 1
+    ]
+    assert len(joins) == len(lines)
+    for line in lines:
+        (join,) = (one for one in joins if same_color(one.get_color(), line.colour))
+        start = axes.transData.inverted().transform(join.get_transform().transform(join.get_xydata()[0]))
+        end = whole[line.name].get_xydata()[-1]
+        np.testing.assert_allclose(start, end if line.name != "base" else [axes.get_xlim()[1], end[1]])
+
+
+def test_no_room_is_kept_for_longer_names_than_there_are(layers, table, figure_of):
+    for name, rows in (("layers", table), ("drops", table), ("drops", table[table["class_split"] == "random"])):
+        _, figure = drawn(figure_of(name), layers, rows)
+        figure.set_dpi(150)
+        style.png(figure)
+        longest = max(text.get_window_extent().x1 for axes in figure.axes for text in axes.texts)
+        assert figure.get_figwidth() - longest / 150 < 0.25
+
+
 def test_zero_is_drawn_where_values_are_differences(layers, table, figure_of):
     _, figure = drawn(figure_of("drops"), layers, table)
     for axes in figure.axes:
@@ -236,8 +280,9 @@ def test_nothing_is_cut_off_and_no_names_overlap(layers, table, numbers, figure_
     for name in ("layers", "drops", "kinds"):
         for rows in (table, fewer):
             _, figure = drawn(figure_of(name), layers, rows, numbers)
+            figure.set_dpi(150)
             style.png(figure)
-            wide, tall = figure.get_size_inches() * 150  # as it was just drawn
+            wide, tall = figure.get_size_inches() * 150
             labels = [text for axes in figure.axes for text in axes.texts]
             legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
             for text in [*figure.texts, *labels, *(text for legend in legends for text in legend.get_texts())]:
@@ -271,31 +316,3 @@ def test_the_figures_of_the_protocol_are_the_same_bytes_each_time(layers, table,
         assert CAPTION in first[f"{figure.name}.svg"].decode()
         alone = figures.draw(figure, layers, {"measurements": table}, FACTORS, CAPTION)
         assert (alone == first) == (not figure.published)
-
-
-# Names that would overlap
-
-
-@given(values=st.lists(st.floats(-50, 50), min_size=1, max_size=9), gap=st.floats(0.1, 20))
-def test_names_are_moved_apart_as_little_as_can_be(values, gap):
-    values = sorted(values, reverse=True)
-    heights = _apart(values, gap, -1e9)
-    assert all(above - below > gap * (1 - 1e-9) - 1e-9 for above, below in itertools.pairwise(heights))
-    assert np.mean(heights) == pytest.approx(np.mean(values), abs=1e-6)
-    if all(above - below >= gap for above, below in itertools.pairwise(values)):
-        assert heights == pytest.approx(values)
-    # No other heights that keep the gaps are nearer: moving one name or any run of neighbours makes it worse.
-    cost = np.sum((np.array(heights) - values) ** 2)
-    for first, last in itertools.combinations(range(len(values) + 1), 2):
-        for step in (0.01, -0.01):
-            moved = np.array(heights)
-            moved[first:last] += step
-            if all(above - below >= gap for above, below in itertools.pairwise(moved)):
-                assert np.sum((moved - values) ** 2) >= cost - 1e-9
-
-
-@given(values=st.lists(st.floats(0, 50), min_size=1, max_size=9), gap=st.floats(0.1, 5))
-def test_no_name_stands_below_the_lowest_place(values, gap):
-    heights = _apart(sorted(values, reverse=True), gap, 3.0)
-    assert min(heights) >= 3.0 - 1e-9
-    assert all(above - below > gap * (1 - 1e-9) - 1e-9 for above, below in itertools.pairwise(heights))

@@ -139,6 +139,16 @@ def test_a_wrong_value_is_named_by_its_key(toy, path, key, value):
     assert key in str(error.value).partition("mine.toml: ")[2].partition(": ")[0]
 
 
+def test_a_word_that_is_none_of_a_list_is_answered_with_the_list(toy):
+    toy.content["claims"][0]["test"] = "diference"
+    with pytest.raises(ProtocolError) as error:
+        parse(toy.content, "mine.toml")
+    assert str(error.value) == (
+        "mine.toml: claims[0].test: there is no 'diference'; "
+        "known are difference, equivalent, not_worse, slope, two_sample; did you mean 'difference'?"
+    )
+
+
 @pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a b", "-x", "é"])
 def test_a_name_is_fit_for_a_folder(toy, name):
     toy.content["name"] = name

@@ -39,6 +39,24 @@ def figure(toy, place=0, **keys):
         ({"relative_to": {}}, "'relative_to' selects nothing"),
         ({"of": [{"condition": "right", "shots": {"form": 2}}]}, "unknown key 'form' for shots"),
         ({"relative_to": {"shots": {"form": 2}}}, "unknown key 'form' for shots"),
+        ({"of": [{}]}, "'of' selects nothing"),
+        ({"over": {"shots": []}}, "shots selects nothing"),
+        ({"over": {"shots": {}}}, "shots selects nothing"),
+        ({"over": {"shots": {"from": "two"}}}, "'from' of shots has to be a number, not 'two'"),
+        ({"over": {"shots": {"to": [2]}}}, "'to' of shots has to be a number, not [2]"),
+        ({"over": {"shots": [1, [2]]}}, "a level of shots has to be a number or a name, not [2]"),
+        ({"over": {"shots": True}}, "a level of shots has to be a number or a name, not True"),
+        ({"over": {"shots": [1, "two"]}}, "shots is made of numbers, and 'two' is none"),
+        ({"to": {"condition": ["plain", 3]}}, "condition is made of names, and 3 is none"),
+        ({"to": {"condition": {"from": 1}}}, "condition is made of names, which have no range"),
+        ({"to": {"condition": "most"}}, "\"most\" goes with shots, not with 'condition'"),
+        ({"over": {"split": 0}}, "there is no column 'split'"),
+        ({"every": "condition"}, "'every' goes with shots, not with 'condition'"),
+        ({"every": "shts"}, "there is no column 'shts'; did you mean 'shots'?"),
+        (
+            {"test": "slope", "along": "condition", "direction": "rises"},
+            "'along' goes with shots, not with 'condition'",
+        ),
     ],
 )
 def test_a_claim_that_says_too_little_or_too_much(toy, keys, says):
@@ -79,7 +97,7 @@ def test_the_words_of_a_claim_are_all_its_columns_and_levels(toy):
         to={"condition": "plain"},
         over={"shots": {"from": 2}},
         every="shots",
-        relative_to={"condition": "left", "split": 0},
+        relative_to={"condition": "left", "unit": "b"},
     )
     assert words_used(found) == [
         ("condition", "right"),
@@ -89,9 +107,9 @@ def test_the_words_of_a_claim_are_all_its_columns_and_levels(toy):
         ("condition", "plain"),
         ("shots", None),
         ("condition", "left"),
-        ("split", 0),
+        ("unit", "b"),
     ]
-    assert columns_used(found) == ["shots", "condition", "split"]
+    assert columns_used(found) == ["shots", "condition", "unit"]
     slope = parse(toy.content, "mine.toml").claims[1]
     assert columns_used(slope) == ["shots", "condition"]
 
@@ -111,6 +129,13 @@ def test_the_words_of_a_claim_are_all_its_columns_and_levels(toy):
         (0, {"relative_to": {}}, "figure 'lines': 'relative_to' selects nothing"),
         (0, {"lines": {"one": {"shots": {"form": 2}}}}, "figure 'lines': unknown key 'form' for shots"),
         (0, {"published": True}, "figure 'lines': 'published' needs a [reference]"),
+        (0, {"table": "weights"}, "figure 'lines': curves are drawn of table 'measurements' alone"),
+        (0, {"x": "condition"}, "figure 'lines': 'x' goes with shots, not with 'condition'"),
+        (0, {"x": "shts"}, "figure 'lines': there is no column 'shts'; did you mean 'shots'?"),
+        (0, {"by": "conditon"}, "figure 'lines': there is no column 'conditon'; did you mean 'condition'?"),
+        (0, {"panels": "split"}, "figure 'lines': there is no column 'split'"),
+        (0, {"where": {"shots": "1"}}, "figure 'lines': shots is made of numbers, and '1' is none"),
+        (1, {"where": {"condition": {"to": 1}}}, "figure 'map': condition is made of names, which have no range"),
     ],
 )
 def test_a_figure_that_says_too_much(toy, place, keys, says):
@@ -123,7 +148,7 @@ def test_the_words_of_a_figure_are_all_its_columns_and_levels(toy):
     found = figure(
         toy,
         where={"shots": {"to": 2}},
-        lines={"first": {"condition": "right"}, "second": {"condition": "left", "split": [0, 1]}},
+        lines={"first": {"condition": "right"}, "second": {"condition": "left", "unit": ["a", "b"]}},
         panels="unit",
         relative_to=BASE,
     )
@@ -131,12 +156,12 @@ def test_the_words_of_a_figure_are_all_its_columns_and_levels(toy):
         ("shots", None),
         ("condition", "right"),
         ("condition", "left"),
-        ("split", 0),
-        ("split", 1),
+        ("unit", "a"),
+        ("unit", "b"),
         ("condition", "plain"),
         ("shots", 1),
     ]
-    assert columns_used(found) == ["shots", "unit", "condition", "split"]
+    assert columns_used(found) == ["shots", "unit", "condition"]
     heatmap = parse(toy.content, "mine.toml").figures[1]
     assert columns_used(heatmap) == ["source", "target", "beta", "condition"]
 

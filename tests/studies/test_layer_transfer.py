@@ -234,6 +234,19 @@ def test_both_halves_of_a_draw_share_its_class_split_and_no_class(digit_pictures
     assert len(splits) == 4
 
 
+def test_halves_of_a_folder_of_uneven_classes_have_equally_many_pictures():
+    whole = noise(8, 30, 8)
+    uneven = datasets.LabelledPictures(
+        whole.pixels.only(rows := np.flatnonzero(np.arange(240) % 30 < 30 - 2 * whole.labels)),
+        whole.labels[rows],
+        whole.classes,
+    )
+    planned = plan(uneven, seeds=3, pictures_per_class=0, test_pictures_per_class=0)
+    for draw in range(3):
+        for half in halves(uneven, planned, draw):
+            assert (len(half.training), len(half.test)) == (12 * 4, 4 * 4)  # of the smallest class's 16
+
+
 def test_all_conditions_and_layers_of_a_unit_have_the_same_pictures(digit_pictures):
     planned = plan(digit_pictures, seeds=1)
     for unit in ("random-0-A", "random-0-B"):
@@ -363,12 +376,14 @@ def test_deeper_networks_may_give_more_layers():
 @pytest.mark.parametrize(
     ("pictures", "change", "words"),
     [
-        ("digits", {"network": "small32"}, "network small32 takes pictures of 32 × 32 pixels, and these have 8 × 8"),
-        ("colours", {"network": "digits8"}, "takes pictures of 8 × 8 pixels, and these have 32 × 32"),
-        ("digits", {"classes_per_half": 1}, "1 class a half .* cannot be learned"),
-        ("digits", {"classes_per_half": 6}, "6 classes a half are asked for; the random split has 5"),
-        ("digits", {"pictures_per_class": 500}, "500 a class are asked for"),
-        ("digits", {"test_pictures_per_class": 170}, "pictures? left for training; 20 a class are asked for"),
+        ("digits", {"network": "small32"}, "32 × 32 pixels, and these have 8 × 8; set network=digits8$"),
+        ("colours", {"network": "digits8"}, "8 × 8 pixels, and these have 32 × 32; set network=small32 or resnet18 or"),
+        ("digits", {"profile": "paper", "network": "caffenet"}, "; set network=digits8 with augmentation=none$"),
+        ("seven", {}, "digits8 takes pictures of 8 × 8 pixels, and these have 7 × 7; networks take 8, 32, 256 pixels"),
+        ("digits", {"classes_per_half": 1}, "classes_per_half is 1; a half with fewer than 2 classes cannot be"),
+        ("digits", {"classes_per_half": 6}, "classes_per_half is 6; the random split has 5 classes"),
+        ("digits", {"pictures_per_class": 500}, "pictures_per_class can be at most 114 with it, not 500"),
+        ("digits", {"test_pictures_per_class": 170}, "test_pictures_per_class can be at most 154 with it, not 170"),
         ("digits", {"class_split": "natural-manmade"}, "is not known"),
         ("three", {}, "the random split has 1 class for each half here"),
     ],
@@ -376,7 +391,8 @@ def test_deeper_networks_may_give_more_layers():
 )
 def test_data_that_do_not_go_with_the_settings(digit_pictures, pictures, change, words):
     three = noise(3, 8, 8, 1)
-    chosen = {"digits": digit_pictures, "colours": COLOURS, "three": three}[pictures]
+    seven = noise(4, 8, 7, 1)
+    chosen = {"digits": digit_pictures, "colours": COLOURS, "three": three, "seven": seven}[pictures]
     with pytest.raises(DataError, match=words):
         plan(chosen, **change)
 
@@ -699,7 +715,7 @@ def test_remarks_count_classes_and_pictures(grid):
     _, _, tables = grid
     frame = pd.concat([pd.DataFrame(table["halves"]) for table in tables.values()]).drop_duplicates()
     (remark,) = study.remarks({"halves": frame})
-    assert remark.startswith("Each half has 5 classes, with 6 training and 10 test pictures each")
+    assert remark == "Each half has 5 classes, with 6 training and 10 test pictures each; halves.csv says which."
 
 
 def test_the_study_asks_for_pictures_of_the_networks_size(digit_pictures):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -40,7 +41,16 @@ def test_every_block_costs_time_and_a_process_memory(digit_pictures):
     assert len(cost.seconds) == len(planned) == 38
     assert min(cost.seconds) > 0
     assert 200 << 20 < cost.memory < 1 << 30
-    assert cost.remarks == ("that is 38 trainings and 0.1 million pictures shown to them in all",)
+    shown = 38 * 30 * 5 * 20  # trainings × epochs × classes × pictures
+    assert cost.remarks == (f"that is 38 trainings and {shown:,} pictures shown to them in all",)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(8_400, "8,400"), (999_999, "999,999"), (2_560_000, "2.6 million"), (40_476_100_000, "40.5 billion")],
+)
+def test_numbers_are_given_as_they_are_said(count, words):
+    assert training_cost._in_words(count) == words
 
 
 def test_it_grows_with_epochs_and_with_pictures(digit_pictures):
@@ -98,7 +108,7 @@ def test_absent_pictures_are_enough():
     assert len(cost.seconds) == len(planned) == 4
     assert min(cost.seconds) > 0
     assert cost.memory > training_cost.PROCESS
-    assert "4 trainings and 0.3 million pictures" in cost.remarks[0]  # 4 × 8 epochs × 40 classes × 200 pictures
+    assert "4 trainings and 256,000 pictures" in cost.remarks[0]  # 4 × 8 epochs × 40 classes × 200 pictures
 
 
 def test_work_of_days_is_said_to_be_and_what_would_help(digit_pictures):
@@ -135,25 +145,26 @@ def test_memory_is_that_of_what_is_held_or_of_the_pictures_where_it_does_not_fit
     chosen = training()
     bench = training_cost._bench(chosen, 2, 3, "cpu")
     weights = sum(values.numel() for values in bench.network.state_dict().values()) * 4
-    assert bench.memory(0, 1000, chosen) == (True, training_cost.PROCESS + 4 * weights + 1000 * 32 * 32 * 3 * 4)
+    assert bench.memory(0, 1000) == (True, training_cost.PROCESS + 4 * weights + 1000 * 32 * 32 * 3 * 4)
     after_two, after_three = 8 * 8 * 64 * 4, 8 * 8 * 96 * 4
     expected = training_cost.PROCESS + 4 * weights + 1000 * (after_two + after_three)
-    assert bench.memory(3, 1000, chosen) == (True, expected)
+    assert bench.memory(3, 1000) == (True, expected)
     many = MOST_HELD // after_three + 1
-    assert bench.memory(3, many, chosen) == (False, training_cost.PROCESS + 4 * weights + many * 32 * 32 * 3 * 4)
+    assert bench.memory(3, many) == (False, training_cost.PROCESS + 4 * weights + many * 32 * 32 * 3 * 4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("augmentation", ["none", "crop-and-mirror"])
-def test_crops_are_decoded_and_computed_again_in_every_epoch(augmentation, monkeypatch):
+def test_crops_are_decoded_and_computed_again_in_every_epoch(augmentation):
     training_cost._benches.cache_clear()
     chosen = training(network="caffenet", augmentation=augmentation, batch=1)
     bench = training_cost._bench(chosen, 2, 3, "cpu")
-    held, memory = bench.memory(3, 1_000_000, chosen)
+    held, memory = bench.memory(3, 1_000_000)
     assert not held
     assert memory < 3 << 30  # of weights alone
     taken = []
-    monkeypatch.setattr(AbsentPixels, "take", lambda self, rows: taken.append(len(rows)))
-    assert bench.decoding(outline("imagenet")) > 0
+    pixels = SimpleNamespace(take=lambda rows: taken.append(len(rows)))
+    assert bench.decoding(SimpleNamespace(pixels=pixels, labels=range(10))) > 0
     assert taken == [8]
+    assert bench.decoding(outline("imagenet")) == 0
     assert training_cost._bench(training(), 2, 3, "cpu").decoding(outline("cifar10")) == 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -59,6 +61,7 @@ def run(tmp_path):
 @pytest.fixture
 def printed(monkeypatch, capsys):
     """``printed(results, width)``: the lines of its table of verdicts."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def of(results, width=160):
         monkeypatch.setattr(lines, "PLAIN_WIDTH", width)
@@ -66,6 +69,10 @@ def printed(monkeypatch, capsys):
         return capsys.readouterr().out.splitlines()
 
     return of
+
+
+def signed(value):
+    return f"{value:+.1f}" if round(value, 1) else "0.0"
 
 
 def words(text):
@@ -90,7 +97,9 @@ def test_means_are_a_table_for_each_level_of_the_factors_before_the_last(run, ca
 
 
 def test_one_factor_is_one_table(run, capsys):
-    only = run(kinds=("random",), factors={"layers": LAYERS}, datasets={})
+    plain = {"claims": [], "figures": [], "datasets": {}, "reference": None}
+    profiles = {name: kept for name, kept in protocol.read("yosinski-layers").profiles.items() if not kept.factors}
+    only = run(kinds=("random",), factors={"layers": LAYERS}, profiles=profiles, **plain)
     only.manifest["settings"]["factors"] = {"layers": LAYERS}
     summary_table(only, [])
     assert "\naccuracy in %, mean over 4 target halves, by layers\n" in capsys.readouterr().out
@@ -107,14 +116,14 @@ def test_published_numbers_stand_beside_the_run(run, printed):
     assert "released networks" in heading
     for ours, theirs in zip(results.findings(), results.findings_published(), strict=True):
         (line,) = (line for line in out if line.startswith(f"{ours.claim.id} "))
-        numbers = re.findall(r"[+-]\d+\.\d", line)
-        assert numbers[0] == f"{ours.effect:+.1f}"
+        numbers = re.findall(r"(?<= )[+-]?\d+\.\d(?= )", line)
+        assert numbers[0] == signed(ours.effect)
         if theirs.verdict != "not run":
-            assert f"{theirs.effect:+.1f}" in numbers
+            assert signed(theirs.effect) in numbers
     assert "Yosinski et al. 2014" in words(out)
     row = next(line for line in out if line.startswith("unlike-tasks-lose-more"))
     assert row.count(" 4 / 4 ") == row.count(" 8 / 2 ") == 1
-    assert "(weakest at layers 2)" in words(out)
+    assert "(weakest: layers = 2)" in words(out)
     assert "margin 0.5" in words(out)
 
 
@@ -130,9 +139,30 @@ def test_no_verdict_is_cut_in_any_terminal(run, printed, width):
     cells = [line for line in out if re.search(r"[+-]\d+\.\d … [+-]\d+\.\d", line)]
     assert len(cells) >= len(results.findings())
     assert ("The same claims on released networks (Yosinski et al. 2014):" in out) == (width < 150)
-    assert "…" not in re.sub(r"[\d–] … [+–-]", "", "\n".join(out)), "nothing is left out"
+    assert "…" not in re.sub(r"\d … [+\d-]", "", "\n".join(out)), "nothing is left out"
     if width < 110:
         assert any(re.match(r"tuned-transfer-beats-? ", line) for line in out), "names are broken at hyphens"
+
+
+@pytest.mark.parametrize(("columns", "width"), [("100", 100), ("", 160), ("0", 160), ("wide", 160)])
+def test_where_there_is_no_terminal_columns_says_how_wide(run, printed, monkeypatch, columns, width):
+    results = run()
+    expected = printed(results, width)
+    monkeypatch.setenv("COLUMNS", columns)
+    assert printed(results) == expected
+
+
+@pytest.mark.parametrize(
+    ("effect", "low", "high", "cells"),
+    [(-0.04, -1.0, 0.04, ("0.0", "-1.0 … 0.0")), (0.5, np.nan, np.nan, ("+0.5", "–")), (np.nan,) * 3 + (("–", "–"),)],
+)
+def test_a_zero_has_no_sign_and_what_is_not_there_is_one_dash(run, monkeypatch, capsys, effect, low, high, cells):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    results = run(reference=None, figures=[])
+    finding = dataclasses.replace(results.findings()[-1], effect=effect, low=low, high=high)
+    verdict_table(results, [finding])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert tuple(re.split(r"  +", last)[1:3]) == cells
 
 
 def test_what_was_not_run_says_what_is_lacking(run, printed):

@@ -1,7 +1,7 @@
 """The commands. Each reads what was typed, calls the rooms that do the work, and turns errors into exit statuses.
 
-0 well · 1 a block failed, or `check` found results missing or a verdict not as expected · 2 the input is wrong ·
-3 something needed is missing and cannot be had · 130 interrupted
+0 well · 1 a block failed, `plot` or `check` found no results, or `check` found them incomplete, nothing tested or a
+verdict not as expected · 2 the input is wrong · 3 something needed is missing and cannot be had · 130 interrupted
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import NoReturn
 
 import click
@@ -26,11 +27,14 @@ PATIENCE = 1.5
 def main() -> NoReturn:
     """Run the command line and exit with a status; a user's mistake is one sentence, a traceback needs --debug."""
     debug = "--debug" in sys.argv
-    signal.signal(signal.SIGTERM, _interrupt)
+    interruption = _Interruption()
+    signal.signal(signal.SIGTERM, interruption)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interruption)
     try:
         sys.exit(cli(prog_name="tlbench", standalone_mode=False) or 0)
     except (KeyboardInterrupt, click.Abort):
-        _leave_soon("interrupted; what had finished is kept: the same command goes on from there")
+        _leave_soon()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(WRONG_INPUT)
@@ -41,21 +45,37 @@ def main() -> NoReturn:
         sys.exit(INTERRUPTED)
     except Exception as error:
         status = _status(error)
+        if status is None and interruption.at is not None and not debug:
+            _leave_soon()  # what an import or a lock makes of an interruption
         if status is None or debug:
             raise
         leave(str(error), status)
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+class _Interruption:
+    """What Ctrl-C and SIGTERM do: raise KeyboardInterrupt, once for all that come within ``PATIENCE``.
+
+    A second one would interrupt the clearing up after the first. at: when it was raised last.
+    """
+
+    def __init__(self) -> None:
+        self.at: float | None = None
+
+    def __call__(self, *_: object) -> None:
+        now = time.monotonic()
+        if self.at is None or now - self.at > PATIENCE:
+            self.at = now
+            raise KeyboardInterrupt
 
 
-def _leave_soon(message: str) -> NoReturn:
+def _leave_soon() -> NoReturn:
     """End, at the latest after a moment: a thread of the pool may wait for ever for a process that was just killed."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     patience = threading.Timer(PATIENCE, os._exit, (INTERRUPTED,))
     patience.daemon = True
     patience.start()
-    leave(message, INTERRUPTED)
+    leave("interrupted; what had finished is kept: the same command goes on from there", INTERRUPTED)
 
 
 def _status(error: Exception) -> int | None:

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from .. import datasets
 
 
-@click.group(short_help="list, fetch and verify the data sets", cls=AsWritten)
+@click.group(
+    short_help="list, fetch and verify the data sets",
+    cls=AsWritten,
+    epilog="""\b
+Examples:
+  tlbench data list
+  tlbench data fetch caltech101
+  tlbench data check""",
+)
 def data() -> None:
     """Fetch, verify and show the data sets; the only commands besides `run` that touch the network."""
 
@@ -109,7 +117,14 @@ def _files_of(name: str, setting: str | None, source: Path | None) -> list[datas
     return files
 
 
-@data.command("check", short_help="verify the checksums of what was fetched")
+@data.command(
+    "check",
+    short_help="verify the checksums of what was fetched",
+    epilog="""\b
+Examples:
+  tlbench data check                                  all of them
+  tlbench data check caltech256-features""",
+)
 @click.argument("name", required=False)
 @data_dir
 def data_check(name: str | None, data_dir: Path | None) -> int:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import FAILED, leave, results_dir
 
+if TYPE_CHECKING:
+    from .. import datasets
+    from ..results import Results
 
-@click.command("list", short_help="the experiments, data sets and conditions there are")
+
+@click.command(
+    "list",
+    short_help="the experiments, data sets and conditions there are",
+    epilog="""\b
+Examples:
+  tlbench list                                        all of it
+  tlbench list | less -S                              a page at a time""",
+)
 def list_() -> None:
     """Show the experiments, their claims, and the data sets there are."""
     from .. import datasets, protocol, studies, terminal
@@ -18,16 +30,26 @@ def list_() -> None:
     rows = []
     for name in protocol.shipped():
         declared = protocol.read(name)
-        rows.append((name, f"{len(declared.claims)} claims", ", ".join(declared.profiles), declared.asks))
-    terminal.listing(("name", "tests", "profiles", "asks"), rows)
+        takes = studies.find(declared.study).shape
+        rows.append((name, takes, f"{len(declared.claims)} claims", ", ".join(declared.profiles), declared.asks))
+    terminal.listing(("name", "takes", "tests", "profiles", "asks"), rows)
     terminal.say("\nData sets\n")
-    terminal.listing(("name", "what it is"), [(entry.name, entry.says) for entry in datasets.CATALOGUE])
+    terminal.listing(
+        ("name", "serves", "what it is"), [(entry.name, _shapes(entry), entry.says) for entry in datasets.CATALOGUE]
+    )
     for name, path in protocol.shipped().items():
         declared = protocol.read(name)
         terminal.say(f"\nConditions of {name}\n")
         says = studies.find(declared.study).says
         terminal.listing(("name", "what it is"), [(condition, says[condition]) for condition in declared.conditions])
         terminal.say(f"\nIts protocol, to copy and edit: {path}")
+
+
+def _shapes(entry: datasets.Entry) -> str:
+    """Which shapes of data a data set offers, in the words in which a study says what it takes."""
+    return ", ".join(
+        shape for shape, load in (("features", entry.load), ("pictures", entry.load_pictures)) if load is not None
+    )
 
 
 @click.command(
@@ -38,15 +60,14 @@ Examples:
   tlbench plot caltech-multisource --dataset digits""",
 )
 @click.argument("experiment", required=False)
-@click.option("--dataset", metavar="NAME", help="Only results on this data set.")
-@click.option("--profile", metavar="NAME", help="Only results of this profile.")
+@click.option("--dataset", metavar="NAME", help="Only results on this data set.  [default: all]")
+@click.option("--profile", metavar="NAME", help="Only results of this profile.  [default: all]")
 @results_dir
 def plot(experiment: str | None, dataset: str | None, profile: str | None, results: Path) -> int:
     """Draw the figures of EXPERIMENT (or of every experiment) again from the tables on disk."""
-    from .. import results as results_room
     from .. import terminal
 
-    for found in results_room.find_runs(results, experiment, dataset, profile):
+    for found in _find_runs(results, experiment, dataset, profile):
         for path in found.draw():
             terminal.say(terminal.relative(path))
     return 0
@@ -61,8 +82,8 @@ Examples:
   tlbench check ./mine.toml                           the results of a protocol of your own""",
 )
 @click.argument("experiment", required=False)
-@click.option("--dataset", metavar="NAME", help="Only results on this data set.")
-@click.option("--profile", metavar="NAME", help="Only results of this profile.")
+@click.option("--dataset", metavar="NAME", help="Only results on this data set.  [default: all]")
+@click.option("--profile", metavar="NAME", help="Only results of this profile.  [default: all]")
 @results_dir
 def check(experiment: str | None, dataset: str | None, profile: str | None, results: Path) -> int:
     """Test every claim of EXPERIMENT (or of every experiment) on the results there are.
@@ -73,26 +94,36 @@ def check(experiment: str | None, dataset: str | None, profile: str | None, resu
     missing or incomplete, when no claim could be tested at all, or when a verdict is not the one the protocol expects
     for that data set (by default: anything but contradicted).
     """
-    from .. import records, terminal
-    from .. import results as results_room
+    from .. import claims, terminal
 
-    try:
-        runs = results_room.find_runs(results, experiment, dataset, profile)
-    except records.RecordsError as error:
-        leave(str(error), FAILED)
     well = True
-    for found in runs:
+    for found in _find_runs(results, experiment, dataset, profile):
         findings = found.findings()
         terminal.say(f"\n{found.caption}")
         terminal.verdict_table(found, findings)
         unexpected = [finding.claim.id for finding in findings if not finding.expected(found.dataset)]
-        nothing = bool(findings) and all(finding.verdict == "not run" for finding in findings)
+        shown = any(finding.verdict == "shown, not tested" for finding in findings)
+        nothing = bool(findings) and all(finding.verdict in ("not run", "shown, not tested") for finding in findings)
         if found.missing:
             terminal.say(f"\nINCOMPLETE: {found.missing} planned measurements are missing; `tlbench run` goes on.")
         if unexpected:
             terminal.say(f"\nNOT AS EXPECTED: {', '.join(unexpected)}")
         if nothing:
-            terminal.say("\nNOTHING TESTED: this run covers nothing of what the claims speak of.")
+            few = f"a test needs {claims.FEWEST_UNITS} {found.protocol.units}; run more of them"
+            terminal.say(
+                f"\nNOTHING TESTED: {few if shown else 'this run covers nothing of what the claims speak of'}."
+            )
         well = well and not found.missing and not unexpected and not nothing
     terminal.say(f"\n{'All as expected.' if well else 'Not all is as expected.'}")
     return 0 if well else FAILED
+
+
+def _find_runs(results: Path, experiment: str | None, dataset: str | None, profile: str | None) -> list[Results]:
+    """The runs that were asked for; ends with status 1 where there are none or one cannot be read."""
+    from .. import records
+    from .. import results as results_room
+
+    try:
+        return results_room.find_runs(results, experiment, dataset, profile)
+    except records.RecordsError as error:
+        leave(str(error), FAILED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,7 @@ def run(
     RESULTS/EXPERIMENT/DATASET-PROFILE/; a setting that differs from the protocol gets a folder of its own beside it.
     The exit status is 1 if a block failed; verdicts never fail a run, `tlbench check` does.
     """
-    from .. import datasets, opening, protocol, published, studies, terminal
+    from .. import datasets, opening, protocol, published, records, studies, terminal
     from .. import run as runner
 
     declared = protocol.read(experiment)
@@ -97,11 +97,12 @@ def run(
     options = runner.data_options(study, settings, reference)
     datasets.require_shape(reference, networks=study.shape == "pictures")
     opened = opening.open_pack if study.shape == "features" else opening.open_pictures
-    outlined = datasets.outline(reference) if dry_run else None
+    outlined = datasets.outline(reference, options) if dry_run else None
     if not outlined and not _fetch_missing(declared.name, reference, options, folder, quiet, dry_run):
         return 0
+    verb = "describing" if study.shape == "features" else "decoding"
     try:
-        with _watching(quiet) as watch:
+        with _watching(verb, quiet, folder if dry_run else None) as watch:
             pack = opened(reference, options, folder, jobs or _cores(), skip_broken, watch)
     except datasets.DataMissingError:
         if outlined is None:
@@ -112,7 +113,7 @@ def run(
     if dry_run:
         if pack is outlined:
             terminal.say(pack.notices[0])
-        _show_plan(prepared, jobs, device)
+        _show_plan(prepared, jobs, device, fresh)
         return 0
     prepared.records.prepare()
     if fresh:
@@ -122,10 +123,11 @@ def run(
         terminal.say(f"note: the results of run {replaced}, which lie there, will be replaced")
     if not quiet:
         for notice in prepared.pack.notices:
-            terminal.say(f"note: {notice}")
+            terminal.say(f"note: {records.printable(notice)}")
     missing, damaged = prepared.scan()
     if damaged:
-        terminal.say(f"note: {damaged} damaged blocks are computed again", stderr=True)
+        what = "1 damaged block is" if damaged == 1 else f"{damaged} damaged blocks are"
+        terminal.say(f"note: {what} computed again", stderr=True)
     with terminal.progress("computing", "blocks", quiet or not missing) as report:
         outcome = runner.compute_missing(prepared, missing, jobs, report, device)
     _show_failures(list(outcome.failed.values()))
@@ -140,8 +142,11 @@ def _show_failures(failed: list[tuple[Block, Path]]) -> None:
     from .. import records, terminal
 
     for block, path in failed[:MOST_FAILURES]:
-        why = re.sub(r"^[\w.]+: ", "", path.read_text(encoding="utf-8").strip().splitlines()[-1])
-        terminal.say(f"failed: {records.describe(block)}: {why}; see {terminal.relative(path)}", stderr=True)
+        why = "its traceback is gone, for another run began afresh"
+        with suppress(OSError):
+            text = path.read_text(encoding="utf-8").strip()
+            why = re.sub(r"^[\w.]+: ", "", text.splitlines()[-1]) + f"; see {terminal.relative(path)}"
+        terminal.say(f"failed: {records.describe(block)}: {why}", stderr=True)
     if len(failed) > MOST_FAILURES:
         terminal.say(f"failed: {len(failed) - MOST_FAILURES} more; their tracebacks lie beside these", stderr=True)
 
@@ -201,8 +206,11 @@ def _fetch_missing(
 
 
 @contextmanager
-def _watching(quiet: bool) -> Iterator[opening.Watch]:
-    """Progress of what comes before the blocks, each shown only if it happens."""
+def _watching(verb: str, quiet: bool, told: Path | None) -> Iterator[opening.Watch]:
+    """Progress of what comes before the blocks, each shown only if it happens.
+
+    verb: what is done to pictures. told: the folder in which it is kept, if that is to be said.
+    """
     import time
 
     from .. import opening, terminal
@@ -221,16 +229,19 @@ def _watching(quiet: bool) -> Iterator[opening.Watch]:
 
         def describing(done: int, total: int, seconds: float) -> None:
             if total:
-                report("describing", "pictures")(done, total, seconds)
+                if told and verb not in reports:
+                    terminal.say(f"{verb} the pictures first, for blocks are planned on them; kept in {told}")
+                report(verb, "pictures")(done, total, seconds)
 
         yield opening.Watch(unpacking, describing)
 
 
-def _show_plan(prepared: Prepared, jobs: int, device: str) -> None:
+def _show_plan(prepared: Prepared, jobs: int, device: str, fresh: bool) -> None:
+    """What a run would do; ``fresh``: one that begins with forgetting what is done."""
     from .. import studies, terminal
 
     blocks = prepared.plan.blocks
-    missing, _ = prepared.scan()
+    missing = list(blocks) if fresh else prepared.scan()[0]
     jobs = max(1, min(jobs, len(missing)))
     failed = [block for block in missing if prepared.records.failure(block)]
     terminal.say(f"{len(blocks)} blocks in {terminal.relative(prepared.records.folder)}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from .caltech256_features import SETTINGS, load_caltech256_features
@@ -19,7 +18,7 @@ from .caltech_pictures import (
     CALTECH256_UNRELATED,
     scan_tree,
 )
-from .class_kinds import declared_kinds, read_class_list
+from .class_kinds import as_chosen
 from .decoded_folder import Decoding
 from .digits import load_digit_pictures, load_digits
 from .downloads import Progress
@@ -27,7 +26,7 @@ from .entries import Entry, Options, Place
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack
 from .feature_table import load_feature_table
-from .labelled_pictures import LabelledPictures, restrict_classes
+from .labelled_pictures import LabelledPictures
 from .network_loaders import (
     pictures_of_caltech101,
     pictures_of_cifar,
@@ -231,13 +230,7 @@ def open_pictures(
     _refuse_options(entry, options, lambda one: one.network_options)
     _refuse_missing(reference, options, folder)
     pictures = entry.load_pictures(Place(folder, path, progress, jobs, skip_broken, decoding), options)
-    if options.categories and set(options.categories) != set(pictures.classes):
-        pictures = restrict_classes(pictures, options.categories)
-    if options.class_list is not None:
-        kinds: tuple[str, ...] | None = read_class_list(Path(options.class_list).expanduser(), pictures.classes)
-    else:
-        kinds = declared_kinds(pictures.classes)
-    return replace(pictures, kinds=kinds)
+    return as_chosen(pictures, options.categories, options.class_list)
 
 
 def _refuse_options(entry: Entry, options: Options, understood: Callable[[Entry], tuple[str, ...]]) -> None:

@@ -79,6 +79,8 @@ def list_class_folders(
         raise DataError(f"{root} has no folder '{min(unknown)}' to leave out")
     background = [name for name in names if name in leave_out or name.casefold() in USUAL_BACKGROUNDS]
     if categories:
+        if both := set(categories) & set(background):
+            raise DataError(f"'{min(both)}' is a background and no class; take it out of the categories")
         chosen = known_classes(categories, [name for name in names if name not in background])
         classes = tuple(sorted(chosen))
     else:

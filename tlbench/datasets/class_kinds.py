@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from .errors import DataError
-from .labelled_pictures import nearest_class
+from .labelled_pictures import LabelledPictures, nearest_class, restrict_classes
 from .remote_files import reading
 
 LISTS = ("imagenet.csv", "cifar10.csv", "cifar100.csv", "caltech101.csv")
@@ -49,8 +50,9 @@ def declared_classes(name: str) -> tuple[str, ...]:
 def read_class_list(path: Path, classes: Sequence[str]) -> tuple[str, ...]:
     """The kind of each class by a user's CSV file with the header class,kind; '' for one that is not listed.
 
-    Raises DataError for a file that cannot be read or lacks a column, a class that is unknown or listed twice, a kind
-    that is neither natural nor man-made, and a kind with fewer than two classes.
+    A name that is no class as it stands is compared as in ``declared_kinds``.
+    Raises DataError for a file that cannot be read or lacks a column, a class that is unknown or listed twice, a name
+    that may be several classes, a kind that is neither natural nor man-made, and a kind with fewer than two classes.
     """
     try:
         with reading(path), path.open(encoding="utf-8-sig", newline="") as file:
@@ -60,21 +62,47 @@ def read_class_list(path: Path, classes: Sequence[str]) -> tuple[str, ...]:
         raise DataError(f"{path} is not a CSV file in UTF-8 ({error})") from None
     if lacking := [name for name in _COLUMNS if name not in columns]:
         raise DataError(f"{path} has no column '{lacking[0]}'; its first line must be class,kind, and classes follow")
-    places = {_plain(name): place for place, name in enumerate(classes)}
+    alike: dict[str, list[str]] = {}
+    for name in classes:
+        alike.setdefault(_plain(name), []).append(name)
     found = [""] * len(classes)
     for number, row in enumerate(rows, 2):
         name, kind = ((row[column] or "").strip() for column in _COLUMNS)
-        if _plain(name) not in places:
+        meant = [name] if name in classes else alike.get(_plain(name), [])
+        if not meant:
             raise DataError(f"line {number} of {path}: there is no class '{name}'; {nearest_class(name, classes)}")
+        if len(meant) > 1:
+            raise DataError(f"line {number} of {path}: '{name}' may be '{meant[0]}' or '{meant[1]}'; write it as one")
         if kind not in KINDS:
             raise DataError(f"line {number} of {path}: '{kind}' is neither natural nor man-made")
-        if found[places[_plain(name)]]:
+        place = classes.index(meant[0])
+        if found[place]:
             raise DataError(f"line {number} of {path}: class '{name}' stands there twice")
-        found[places[_plain(name)]] = kind
+        found[place] = kind
     for kind in KINDS:
         if found.count(kind) < 2:
             raise DataError(f"{path} names {found.count(kind)} {kind} of these classes; at least two are needed")
     return tuple(found)
+
+
+def as_chosen(pictures: LabelledPictures, categories: Sequence[str], class_list: Path | str | None) -> LabelledPictures:
+    """Only the classes that a user chose, all if none, each with its kind.
+
+    Kinds are those of the user's list, else of a list of ours that knows all the classes, else None.
+    Raises DataError as ``restrict_classes`` and ``read_class_list`` do.
+    """
+    if categories and set(categories) != set(pictures.classes):
+        pictures = restrict_classes(pictures, categories)
+    if class_list is None:
+        return replace(pictures, kinds=declared_kinds(pictures.classes))
+    if not str(class_list):
+        raise DataError("class_list is empty; give it the path of a CSV file with the header class,kind")
+    kinds = read_class_list(Path(class_list).expanduser(), pictures.classes)
+    notice = (
+        f"class_list names {kinds.count(KINDS[0])} natural and {kinds.count(KINDS[1])} man-made of {len(kinds)} "
+        "classes; random halves do not use it, class_split=natural-manmade does"
+    )
+    return replace(pictures, kinds=kinds, notices=(*pictures.notices, notice))
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from .errors import DataError
-from .labelled_pictures import LabelledPictures, known_classes
+from .labelled_pictures import Flags, LabelledPictures, known_classes
 from .pixels import Rows
 
 SplitKind = Literal["random", "natural-manmade"]
@@ -47,9 +47,11 @@ def draw_class_split(
             f"learned; at least {LEAST_CLASSES} of each are needed"
         )
     if count < LEAST_CLASSES:
-        raise DataError(f"{count} {_classes(count)} a half are asked for; a half with one class cannot be learned")
+        raise DataError(
+            f"classes_per_half is {count}; a half with fewer than {LEAST_CLASSES} classes cannot be learned"
+        )
     if count > most:
-        raise DataError(f"{count} classes a half are asked for; the {kind} split has {most} for each here")
+        raise DataError(f"classes_per_half is {count}; the {kind} split has {most} classes for each half here")
     if kind == "random":
         drawn = generator.permutation(len(classes))
         halves = drawn[:count], drawn[count : 2 * count]
@@ -84,44 +86,72 @@ def draw_pictures(
     """Draw the same number of training pictures of each class, and of test pictures; both as sorted rows.
 
     They come from the data set's own training and test part. Where it has none, test pictures are drawn first and
-    training pictures from what is left. None or 0 pictures a class are as many as the smallest class has; of test
-    pictures, where the data set has no test part, a quarter of that. From the same state of the generator, and
-    whatever the order of `classes`, a smaller number of either gives a part of what a larger one gives.
+    training pictures from what is left. None or 0 pictures a class are as many as the smallest class of the whole data
+    set allows, whichever `classes` are drawn, so that all halves have equally many; where there is no test part, a
+    quarter of that class is for the test and the rest for training. From the same state of the generator, and whatever
+    the order of `classes`, a smaller number of either gives a part of what a larger one gives.
     Raises DataError for an unknown class, and for one that has fewer pictures than asked for.
     """
     if min(per_class_training or 0, per_class_test or 0) < 0:
         raise DataError("a number of pictures a class cannot be negative")
     chosen = known_classes(classes, pictures.classes)
-    training: dict[str, Rows] = {}
-    test: dict[str, Rows] = {}
-    for place, name in enumerate(pictures.classes):
-        if name not in chosen:
-            continue
+    places = [place for place, name in enumerate(pictures.classes) if name in chosen]
+    if pictures.is_test is None:
+        counts = _counts_of_whole(pictures, places, per_class_training or 0, per_class_test or 0)
+    else:
+        counts = (
+            _count_of_part(pictures, places, ~pictures.is_test, per_class_training or 0, "training"),
+            _count_of_part(pictures, places, pictures.is_test, per_class_test or 0, "test"),
+        )
+    training, test = [], []
+    for place in places:
         rows = np.flatnonzero(pictures.labels == place)
         if pictures.is_test is None:
-            test[name] = generator.permutation(rows)
-            training[name] = test[name][::-1]  # from the other end, so that neither number moves the other draw
+            drawn = generator.permutation(rows)
+            learned, held = drawn[::-1], drawn  # from the other end, so that neither number moves the other draw
         else:
             own = pictures.is_test[rows]
-            training[name], test[name] = generator.permutation(rows[~own]), generator.permutation(rows[own])
-    if pictures.is_test is None:
-        smallest = min((len(rows) for rows in test.values()), default=0)
-        held = per_class_test or max(1, smallest // TEST_SHARE)
-        training = {name: rows[: max(0, len(rows) - held)] for name, rows in training.items()}
-        return _cut(training, per_class_training, "left for training"), _cut(test, held, "in all")
-    return _cut(training, per_class_training, "for training"), _cut(test, per_class_test, "for the test")
+            learned, held = generator.permutation(rows[~own]), generator.permutation(rows[own])
+        training.append(learned[: counts[0]])
+        test.append(held[: counts[1]])
+    return np.sort(np.concatenate(training)), np.sort(np.concatenate(test))
 
 
-def _cut(drawn: dict[str, Rows], count: int | None, where: str) -> Rows:
-    """The first pictures of each class, as sorted rows."""
-    smallest = min((len(rows) for rows in drawn.values()), default=0)
-    for name, rows in drawn.items():
-        if len(rows) < max(1, count or 0):
-            asked = f"; {count} a class are asked for" if count else ""
-            raise DataError(
-                f"class '{name}' has {len(rows)} {'picture' if len(rows) == 1 else 'pictures'} {where}{asked}"
-            )
-    return np.sort(np.concatenate([rows[: count or smallest] for rows in drawn.values()] or [np.empty(0, np.intp)]))
+def _count_of_part(pictures: LabelledPictures, places: list[int], part: Flags, asked: int, word: str) -> int:
+    """Pictures a class of the training or the test part; for 0, as many as every class of the data set has in it."""
+    sizes = np.bincount(pictures.labels[part], minlength=len(pictures.classes))
+    smallest = int(sizes.min())
+    if (sizes[places].min() if asked else smallest) < max(1, asked):
+        name = "test_pictures_per_class" if word == "test" else "pictures_per_class"
+        end = _at_most(name, smallest, asked) if asked and smallest else "each class needs at least one"
+        raise DataError(f"class '{pictures.classes[sizes.argmin()]}' has {_pictures(smallest, f'{word} ')}; {end}")
+    return asked or smallest
+
+
+def _counts_of_whole(pictures: LabelledPictures, places: list[int], training: int, test: int) -> tuple[int, int]:
+    """Training and test pictures a class where there is no test part; for 0, what the smallest class allows."""
+    sizes = np.bincount(pictures.labels, minlength=len(pictures.classes))
+    smallest = int(sizes.min())
+    held = test or max(1, smallest // TEST_SHARE)
+    learned = training or smallest - held
+    if learned < 1 or learned + held > sizes[places].min():
+        room = smallest - (training or 1)
+        if smallest < 2:
+            end = "each class needs at least two, one to train on and one for the test"
+        elif test and room > 0:
+            end = _at_most("test_pictures_per_class", room, test)
+        else:
+            end = _at_most("pictures_per_class", max(1, smallest - held), training)
+        raise DataError(f"class '{pictures.classes[sizes.argmin()]}' has {_pictures(smallest)}; {end}")
+    return learned, held
+
+
+def _at_most(name: str, most: int, asked: int) -> str:
+    return f"{name} can be at most {most:,} with it, not {asked:,}"
+
+
+def _pictures(count: int, word: str = "") -> str:
+    return f"{count:,} {word}{'picture' if count == 1 else 'pictures'}"
 
 
 def _classes(count: int) -> str:

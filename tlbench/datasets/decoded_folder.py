@@ -29,6 +29,7 @@ USUAL_SIDE = 32
 LARGEST_USUAL_SIDE = 64  # that the pictures themselves decide on
 LARGEST_SIDE = 512
 MOST_BYTES = 4_000_000_000  # of decoded pixels, held in memory once or twice
+MOST_NAMED = 20  # broken pictures
 _AT_ONCE = 64  # pictures that a thread takes
 
 
@@ -45,8 +46,9 @@ def decode_listed(
     """Decode listed pictures to squares of `side` pixels with `jobs` threads.
 
     side: None is the size of most of the pictures where that is square and at most 64, else 32. kept: a folder of ours
-    in which the result is kept by the files' names, sizes and times; where it cannot be written, all is decoded each
-    time. skip_broken leaves out pictures that cannot be decoded, with a notice. published: see ``distinct_pictures``.
+    in which the result is kept by the files' names, sizes and times; what was kept and has changed since is decoded
+    again, and where the folder cannot be written, all is each time. skip_broken leaves out pictures that cannot be
+    decoded, with a notice that names them. published: see ``distinct_pictures``.
     If all pictures are grey there is one channel, else three. Kinds are not set.
     Raises DataError for a picture that cannot be read or decoded, for a class or part that has none left, for too large
     a side, and as ``distinct_pictures`` does.
@@ -55,7 +57,7 @@ def decode_listed(
         raise DataError(f"a side of {side} pixels is not possible; choose 1 to {LARGEST_SIDE}")
     file = kept / f"{_key(listed, side, skip_broken)}.pictures"
     with suppress(DataError):
-        return load_pictures(file)
+        return load_pictures(file, verify=True)
     with no_remarks():
         pictures = _decode(listed, side, jobs, skip_broken, published, decoding)
     with suppress(DataError, DataMissingError, OSError):
@@ -100,7 +102,9 @@ def _decode(
             identities.append(one.identity)
             if one.pixels is None:
                 if not skip_broken:
-                    raise DataError(f"{paths[row]} {one.reason}; get it again, remove it, or skip broken pictures")
+                    raise DataError(
+                        f"{paths[row]} {one.reason}; get it again, remove it, or leave it out with --skip-broken"
+                    )
                 broken.append((row, one.reason))
             else:
                 pixels[row] = one.pixels
@@ -123,9 +127,9 @@ def _decode(
     coloured = int((~grey[sound]).sum())
     notices = [*listed.notices]
     if broken:
-        first, reason = broken[0]
-        which = f"the first is {listed.names[first]}, which {reason}"
-        notices.append(f"{_pictures(len(broken))} could not be decoded: left out ({which})")
+        which = "; ".join(f"{listed.names[row]} {reason}" for row, reason in broken[:MOST_NAMED])
+        more = f"; and {len(broken) - MOST_NAMED:,} more" if len(broken) > MOST_NAMED else ""
+        notices.append(f"{_pictures(len(broken))} could not be decoded: left out ({which}{more})")
     if resized:
         notices.append(f"{_pictures(resized)} {_were(resized)} not {side} x {side}: resized")
     if coloured and coloured < len(sound):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .class_kinds import declared_classes, declared_kinds
+from .class_kinds import as_chosen, declared_classes
+from .entries import Options
 from .labelled_pictures import LabelledPictures
 from .pixels import Rows, Shape
 
@@ -39,7 +40,10 @@ class AbsentPixels:
 
 @dataclass(frozen=True)
 class Outline:
-    """classes: the list of ours that names them; count: how many there are; training, test: pictures a class."""
+    """classes: the list of ours that names them; count: how many there are; training, test: pictures a class.
+
+    side: of the pictures, if the data set has no side to choose or none is chosen.
+    """
 
     classes: str
     count: int
@@ -57,22 +61,31 @@ OUTLINES = {
 }
 
 
-def outline(name: str) -> LabelledPictures | None:
-    """What is known beforehand of a data set, its pixels absent; None where nothing is.
+_NOTHING_CHOSEN = Options()
 
-    Tiny-ImageNet's classes are taken as every fifth of ImageNet's: only their numbers are meant.
+
+def outline(name: str, options: Options = _NOTHING_CHOSEN) -> LabelledPictures | None:
+    """What is known beforehand of a data set with the side, classes and kinds chosen, its pixels absent; else None.
+
+    Tiny-ImageNet's classes are taken as every fifth of ImageNet's: only their numbers are meant, so that no class of
+    its own can be chosen; the notice says so. Raises DataError for an unknown class and a class list of no use.
     """
     if name not in OUTLINES:
         return None
     about = OUTLINES[name]
     named = declared_classes(f"{about.classes}.csv")
     classes = named[:: len(named) // about.count]
-    each = about.training + about.test
-    return LabelledPictures(
-        pixels=AbsentPixels((about.count * each, about.side, about.side, 3)),
+    each, side = about.training + about.test, options.side or about.side
+    categories, class_list = options.categories, options.class_list
+    notice = f"{name} is not here: planned from its published numbers"
+    if len(named) != about.count and (categories or class_list is not None):
+        notice += ", and without categories or class_list, which need the names of its classes"
+        categories, class_list = (), None
+    whole = LabelledPictures(
+        pixels=AbsentPixels((about.count * each, side, side, 3)),
         labels=np.repeat(np.arange(about.count), each),
         classes=classes,
         is_test=np.tile(np.arange(each) >= about.training, about.count),
-        kinds=declared_kinds(classes),
-        notices=(f"{name} is not here: planned from its published numbers",),
+        notices=(notice,),
     )
+    return as_chosen(whole, categories, class_list)

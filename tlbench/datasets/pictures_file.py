@@ -78,11 +78,12 @@ class _Mapped:
         return np.asarray(np.memmap(self.path, kind, "r", offset, shape))
 
 
-def load_pictures(path: Path) -> LabelledPictures:
+def load_pictures(path: Path, verify: bool = False) -> LabelledPictures:
     """Open what ``save_pictures`` wrote, its pixels mapped read-only and known by the digest in the file.
 
-    Raises DataError where the file cannot be read, is none of ours, or is not as it was written: everything but the
-    pixels themselves is compared with the fingerprint.
+    verify: read the pixels as well, and know them by what they are.
+    Raises DataError where the file cannot be read, is none of ours, or is not as it was written: everything is compared
+    with the fingerprint, the pixels themselves only if they are verified.
     """
     with reading(path), path.open("rb") as file:
         line = file.readline(_LONGEST_HEAD)
@@ -95,7 +96,7 @@ def load_pictures(path: Path) -> LabelledPictures:
         if held != needed:
             raise ValueError("another length")
         with reading(path):
-            pictures = _assemble(head, mapped)
+            pictures = _assemble(head, mapped, verify)
         if pictures.fingerprint != head["fingerprint"]:
             raise ValueError("another content")
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -115,10 +116,10 @@ def _places(path: Path, arrays: dict[str, Any], start: int) -> tuple[_Mapped, in
     return _Mapped(path, places), start
 
 
-def _assemble(head: dict[str, Any], mapped: _Mapped) -> LabelledPictures:
+def _assemble(head: dict[str, Any], mapped: _Mapped, verify: bool) -> LabelledPictures:
     pixels: ArrayPixels | FilePixels
     if (files := head["files"]) is None:
-        pixels = ArrayPixels(mapped.get("pixels"), head["digest"])
+        pixels = ArrayPixels(mapped.get("pixels"), None if verify else head["digest"])
     else:
         names, ends, sizes = (mapped.get(name) for name in ("names", "ends", "sizes"))
         pixels = FilePixels(Path(files["root"]), names, ends, sizes, int(files["side"]))

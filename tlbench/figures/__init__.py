@@ -12,10 +12,10 @@ from .. import protocol
 from ..claims import select
 from .curves import draw_curves
 from .heatmap import draw_heatmap
-from .lines import lines_of
+from .lines import left_of, lines_of
 from .style import MUTED, STYLE, plain, png, svg
 
-__all__ = ["draw", "draw_curves", "draw_heatmap", "lines_of"]
+__all__ = ["draw", "draw_curves", "draw_heatmap", "left_of", "lines_of"]
 
 
 def draw(
@@ -44,11 +44,11 @@ def draw(
             lines = lines_of(figure, declared, table, factors, published)
             if not lines:
                 return {}
-            drawn = draw_curves(figure, declared, lines)
+            drawn = draw_curves(figure, declared, lines, left_of(figure, table, factors))
         else:
             rows = select(table, figure.where, factors, all_of_a_list=False)
             if rows.empty:
                 return {}
-            drawn = draw_heatmap(figure, rows)
+            drawn = draw_heatmap(figure, rows, left_of(figure, table, factors))
         drawn.text(0.01, 0.008, plain(caption), fontsize=7, color=MUTED, va="bottom")
         return {f"{figure.name}.png": png(drawn), f"{figure.name}.svg": svg(drawn)}

@@ -11,35 +11,44 @@ from matplotlib.lines import Line2D
 
 from .. import protocol
 from .lines import Line
-from .style import GRID, INK, MUTED, plain, title, undress
+from .style import GRID, INK, MUTED, plain, title, undress, width_of
 
 FEWEST_FOR_A_BAR = 3  # the interval of two values is a guess, and hides all the others
-HEIGHT, LEFT, RIGHT, BETWEEN = 5.2, 0.688, 2.236, 0.3  # inches
+WIDTH, HEIGHT, LEFT, BETWEEN = 8.6, 5.2, 0.688, 0.3  # inches; the width is that of a figure of one panel
+PANEL = 4.1  # inches: a panel's width where there are several
+JOIN, MARGIN, SAMPLE, MOST = 0.18, 0.15, 0.5, 2.3  # inches right of a panel: to a name, beyond it, a list's lines, all
 NAME = 0.182208  # inches from one name to the next
-ONE, MANY = 5.676, 4.1  # a panel's width where it is the only one, and where there are several
+FIRST_ROW, ROW = 0.494, 0.2  # inches from the top to what stands below the title, and from one row of it to the next
+BELOW, NAMES = 8.5, 9.0  # points
 DASHED = (0, (4, 2.5))
 
 
-def draw_curves(figure: protocol.Figure, declared: protocol.Protocol, lines: Sequence[Line]) -> Figure:
-    """The lines of each panel with 95 % intervals as whiskers beside each other, named at their ends."""
+def draw_curves(
+    figure: protocol.Figure, declared: protocol.Protocol, lines: Sequence[Line], only: Sequence[str] = ()
+) -> Figure:
+    """The lines of each panel with 95 % intervals as whiskers beside each other, named at their ends.
+
+    only: what was selected of what there is, in words.
+    """
     panels = list(dict.fromkeys(line.panel for line in lines))
-    wide = ONE if len(panels) == 1 else MANY
     last = [line for line in lines if line.panel == panels[-1]]
     at_ends = len(last) == len({line.name for line in lines})
-    longest = max(len(_name(line)) for line in lines)
-    right = RIGHT if len(panels) == 1 else min(RIGHT, (0.45 if at_ends else 0.85) + 0.085 * longest)
+    longest = max(width_of(_name(line), NAMES) for line in lines)
+    right = min(MOST, JOIN + longest + MARGIN + (0.0 if at_ends else SAMPLE))
+    wide = WIDTH - LEFT - right if len(panels) == 1 else PANEL
     whole = LEFT + len(panels) * wide + (len(panels) - 1) * BETWEEN + right
     overlay = any(len(line.published) for line in lines)
-    top = 0.88 - (0.04 if overlay else 0) - (0.05 if len(panels) > 1 else 0)
+    rows = _rows(_below(figure, declared, lines, panels, only), whole - LEFT - MARGIN)
+    top = 1 - (FIRST_ROW + (len(rows) + overlay) * ROW - 0.07 + (0.26 if len(panels) > 1 else 0)) / HEIGHT
     drawn = Figure(figsize=(whole, HEIGHT))
-    axes_of = {}
+    axes_of, offsets = {}, _offsets(figure, lines)
     for place, panel in enumerate(panels):
         left = LEFT + place * (wide + BETWEEN)
         axes_of[panel] = axes = drawn.add_axes((left / whole, 0.15, wide / whole, top - 0.15))
-        _panel(axes, figure, [line for line in lines if line.panel == panel], _offsets(figure, lines))
+        _panel(axes, figure, [line for line in lines if line.panel == panel], offsets)
     _share(list(axes_of.values()))
     if at_ends:
-        _label_ends(axes_of[panels[-1]], last)
+        _label_ends(axes_of[panels[-1]], last, offsets)
     else:
         _list_names(axes_of[panels[-1]], lines)
     for place, (panel, axes) in enumerate(axes_of.items()):
@@ -53,9 +62,11 @@ def draw_curves(figure: protocol.Figure, declared: protocol.Protocol, lines: Seq
             units = max(line.points["units"].max() for line in lines if line.panel == panel)
             axes.set_title(plain(f"{panel} ({units} {declared.units})"), fontsize=10, color=INK, loc="left")
     title(drawn, figure.title, LEFT / whole)
-    drawn.text(LEFT / whole, 0.905, plain(_below(figure, declared, lines, panels)), fontsize=8.5, color=MUTED)
+    for place, row in enumerate(rows):
+        drawn.text(LEFT / whole, 1 - (FIRST_ROW + place * ROW) / HEIGHT, plain(row), fontsize=BELOW, color=MUTED)
     if overlay and declared.reference is not None:
-        _explain_published(drawn, LEFT, f"{declared.reference.name} ({declared.reference.says})")
+        middle = 1 - (FIRST_ROW + len(rows) * ROW - 0.045) / HEIGHT
+        _explain_published(drawn, middle, f"{declared.reference.name} ({declared.reference.says})")
     return drawn
 
 
@@ -121,38 +132,66 @@ def _share(panels: Sequence[Any]) -> None:
         axes.set_xticks(ticks)
 
 
-def _below(figure: protocol.Figure, declared: protocol.Protocol, lines: Sequence[Line], panels: Sequence[str]) -> str:
-    """What is shown, in a line: how many units, from which zero, and what bars and dots are."""
+def _below(
+    figure: protocol.Figure,
+    declared: protocol.Protocol,
+    lines: Sequence[Line],
+    panels: Sequence[str],
+    only: Sequence[str],
+) -> list[str]:
+    """What is shown: how many units, from which zero, of what alone, and what dots and bars are."""
     most = [int(line.points["units"].max()) for line in lines]
     count = "" if len(panels) > 1 else f"{'up to ' if len(set(most)) > 1 else ''}{max(most)} "
     parts = [f"mean over {count}{declared.units}"]
     if figure.relative_to:
         parts[0] += f", each from its own {figure.relative_to.get('condition', 'zero')}"
+    if only:
+        parts.append(f"only {', '.join(only)}")
     if figure.dots:
         parts.append(f"dots: single {declared.units}")
-    few = any((line.points["units"] < FEWEST_FOR_A_BAR).any() for line in lines) and len(set(most)) > 1
+    if max(most) < FEWEST_FOR_A_BAR:
+        return [*parts, f"no bars: fewer than {FEWEST_FOR_A_BAR} {declared.units}"]
+    few = any((line.points["units"] < FEWEST_FOR_A_BAR).any() for line in lines)
     bars = f"95 % interval of that mean{f', of {FEWEST_FOR_A_BAR} or more' if few else ''}"
-    parts.append(f"bars: {bars}{'' if figure.relative_to else ' (claims are tested on pairs)'}")
-    return "; ".join(parts)
+    return [*parts, f"bars: {bars}{'' if figure.relative_to else ' (claims are tested on pairs)'}"]
 
 
-def _label_ends(axes: Any, lines: Sequence[Line]) -> None:
-    """Names to the right of their lines, moved apart where they would overlap, each joined to its line's end."""
+def _rows(parts: Sequence[str], wide: float) -> list[str]:
+    """The parts in as few rows as so many inches allow."""
+    rows = [parts[0]]
+    for part in parts[1:]:
+        longer = f"{rows[-1]}; {part}"
+        rows[-1:] = [longer] if width_of(longer, BELOW) <= wide else [f"{rows[-1]};", part]
+    return rows
+
+
+def _label_ends(axes: Any, lines: Sequence[Line], offsets: dict[int, float]) -> None:
+    """Names to the right of their lines, moved apart where they would overlap, each joined to its line's end.
+
+    offsets: those of ``_offsets``; a line without one is carried across the panel and ends at its edge.
+    """
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
-    gap = (high - low) * NAME / (axes.get_position().height * HEIGHT)
-    ends = sorted(((float(line.points["mean"].iloc[-1]), _name(line), line.colour) for line in lines), reverse=True)
-    heights = _apart([value for value, _, _ in ends], gap, low + gap / 2)
-    across = axes.get_yaxis_transform()
-    for at, (value, name, colour) in zip(heights, ends, strict=True):
-        axes.plot([1.0, 1.025], [value, at], color=colour, linewidth=0.8, transform=across, clip_on=False)
-        axes.text(1.032, at, plain(name), color=colour, fontsize=9, va="center", transform=across)
+    first, last = axes.get_xlim()
+    box, across = axes.get_position(), axes.get_yaxis_transform()
+    gap = (high - low) * NAME / (box.height * HEIGHT)
+    inch = 1 / (box.width * axes.figure.get_figwidth())
+    ordered = sorted(lines, key=lambda line: float(line.points["mean"].iloc[-1]), reverse=True)
+    ends = [float(line.points["mean"].iloc[-1]) for line in ordered]
+    for line, end, at in zip(ordered, ends, _apart(ends, gap, low + gap / 2, high - gap / 2), strict=True):
+        x = last if line.place not in offsets else line.points["x"].iloc[-1] + offsets[line.place]
+        joined = [(x - first) / (last - first), 1 + (JOIN - 0.05) * inch]
+        axes.plot(joined, [end, at], color=line.colour, linewidth=0.6, transform=across, clip_on=False, zorder=2.2)
+        axes.text(
+            1 + JOIN * inch, at, plain(_name(line)), color=line.colour, fontsize=NAMES, va="center", transform=across
+        )
 
 
-def _apart(values: Sequence[float], gap: float, lowest: float) -> list[float]:
-    """Heights near falling values and at least ``gap`` apart, none below ``lowest``: least squares, each group alone.
+def _apart(values: Sequence[float], gap: float, lowest: float, highest: float) -> list[float]:
+    """Heights near falling values, at least ``gap`` apart and within bounds: least squares, each group alone.
 
-    Pool adjacent violators: names that would overlap form a group about the mean of their lines' ends.
+    Pool adjacent violators: names that would overlap form a group about the mean of their lines' ends. Where there is
+    not room for all, they go beyond ``highest``.
     """
     groups: list[list[float]] = []
     for rank, value in enumerate(values):
@@ -161,7 +200,7 @@ def _apart(values: Sequence[float], gap: float, lowest: float) -> list[float]:
             groups[-2:] = [groups[-2] + groups[-1]]
     level = [float(np.mean(group)) for group in groups for _ in group]
     floor = lowest + (len(values) - 1) * gap
-    return [max(height, floor) - rank * gap for rank, height in enumerate(level)]
+    return [max(min(height, highest), floor) - rank * gap for rank, height in enumerate(level)]
 
 
 def _list_names(axes: Any, lines: Sequence[Line]) -> None:
@@ -171,7 +210,7 @@ def _list_names(axes: Any, lines: Sequence[Line]) -> None:
         Line2D([], [], color=line.colour, linewidth=1.4, marker="o", markersize=3.2, label=plain(_name(line)))
         for line in sorted(first.values(), key=lambda line: line.place)
     ]
-    legend = axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, fontsize=9)
+    legend = axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, fontsize=NAMES)
     for text, handle in zip(legend.get_texts(), handles, strict=True):
         text.set_color(handle.get_color())
 
@@ -180,13 +219,13 @@ def _name(line: Line) -> str:
     return f"{line.name} (oracle)" if line.oracle else line.name
 
 
-def _explain_published(drawn: Figure, left: float, whose: str) -> None:
-    """A sample of the dashed line with hollow points, and whose numbers they are."""
-    wide = drawn.get_size_inches()[0]
-    x, y = [left / wide, (left + 0.35) / wide], [0.875, 0.875]
+def _explain_published(drawn: Figure, height: float, whose: str) -> None:
+    """A sample of the dashed line with hollow points, and whose numbers they are; its height is one of the figure."""
+    wide = drawn.get_figwidth()
+    x, y = [LEFT / wide, (LEFT + 0.35) / wide], [height, height]
     style: Any = {"color": MUTED, "linewidth": 0.9, "transform": drawn.transFigure}
     drawn.add_artist(Line2D(x, y, linestyle=DASHED, **style))
     middle = [sum(x) / 2]
     drawn.add_artist(Line2D(middle, y[:1], marker="o", markersize=4.4, markerfacecolor="white", **style))
     words = f"dashed, hollow: {whose}"
-    drawn.text(x[1] + 0.08 / wide, y[0], plain(words), fontsize=8.5, color=MUTED, va="center")
+    drawn.text(x[1] + 0.08 / wide, y[0], plain(words), fontsize=BELOW, color=MUTED, va="center")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,8 +13,11 @@ from .. import protocol
 from .style import INK, MUTED, plain, title, undress
 
 
-def draw_heatmap(figure: protocol.Figure, rows: pd.DataFrame) -> Figure:
-    """Mean of a value over all that two columns do not say; cells that cannot be are left blank."""
+def draw_heatmap(figure: protocol.Figure, rows: pd.DataFrame, only: Sequence[str] = ()) -> Figure:
+    """Mean of a value over all that two columns do not say; cells that cannot be are left blank.
+
+    only: what was selected of what there is, in words.
+    """
     columns, lines = list(dict.fromkeys(rows[figure.y])), list(dict.fromkeys(rows[figure.x]))
     order = [name for name in columns if name in lines] + [name for name in lines if name not in columns]
     grid = rows.pivot_table(index=figure.y, columns=figure.x, values=figure.value, aggfunc="mean").loc[columns, order]
@@ -31,7 +37,7 @@ def draw_heatmap(figure: protocol.Figure, rows: pd.DataFrame) -> Figure:
             axes.text(
                 column,
                 row,
-                f"{value:.2f}".replace("0.", "."),
+                _short(value),
                 ha="center",
                 va="center",
                 fontsize=7.5,
@@ -47,4 +53,11 @@ def draw_heatmap(figure: protocol.Figure, rows: pd.DataFrame) -> Figure:
     axes.set_xlabel(plain(figure.x_label or figure.x), color=INK)
     axes.set_ylabel(plain(figure.y_label or figure.y), color=INK)
     title(drawn, figure.title, 0.02)
+    if only:
+        drawn.text(0.02, 1 - 0.494 / tall, plain(f"only {', '.join(only)}"), fontsize=8.5, color=MUTED)
     return drawn
+
+
+def _short(value: float) -> str:
+    """Two decimals, without the nought before them and without the sign of a zero."""
+    return re.sub(r"^(-?)0\.", r"\1.", f"{round(value, 2) + 0.0:.2f}")

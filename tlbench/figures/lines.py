@@ -10,6 +10,7 @@ import pandas as pd
 
 from .. import protocol
 from ..claims import ClaimError, relative, select
+from ..claims.selection import levels_within
 from ..tables import summarise, unit_means
 from .style import PALETTE
 
@@ -71,6 +72,21 @@ def lines_of(
                 )
             )
     return found
+
+
+def left_of(figure: protocol.Figure, table: pd.DataFrame, factors: Mapping[str, Sequence[Any]]) -> list[str]:
+    """In words, what the figure selects where that leaves something of the run out and no axis, panel or name says so.
+
+    One entry a column: "class_split = random".
+    """
+    named = None if figure.lines or figure.kind != "curves" else figure.by or "condition"
+    said = []
+    for column, wanted in figure.where.items():
+        there = list(factors.get(column, dict.fromkeys(table[column])))
+        kept = levels_within(there, wanted)
+        if column not in (figure.x, figure.y, figure.panels, named) and len(kept) < len(there):
+            said.append(f"{column} = {', '.join(map(str, kept))}")
+    return said
 
 
 def _values(figure: protocol.Figure, table: pd.DataFrame, factors: Mapping[str, Sequence[Any]]) -> pd.DataFrame:

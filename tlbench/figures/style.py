@@ -8,6 +8,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
 INK, MUTED, GRID = "#222222", "#6b6b6b", "#e3e3e3"
 # Okabe & Ito's colours, told apart by every kind of eye; the darkest first.
@@ -34,7 +36,14 @@ def undress(axes: Any) -> None:
 
 def title(drawn: Figure, text: str, left: float) -> None:
     """The figure's title, above all."""
-    drawn.text(left, 0.955, plain(text), fontsize=12.5, color=INK, weight="bold")
+    drawn.text(left, 1 - 0.234 / drawn.get_figheight(), plain(text), fontsize=12.5, color=INK, weight="bold")
+
+
+def width_of(text: str, size: float) -> float:
+    """How wide a text of so many points is, in inches."""
+    font = FontProperties(size=size)
+    rows = [text_to_path.get_text_width_height_descent(row, font, ismath=False) for row in text.split("\n")]
+    return max(float(wide) for wide, _, _ in rows) / 72
 
 
 def png(drawn: Figure) -> bytes:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from .selection import Selection, Side, parts, refuse_unknown_ends
+from .selection import Selection, Side, parts, refuse_unusable
 from .strict import Name, Strict, Text
 
 Margin = Annotated[float, Meta(gt=0)]
@@ -68,7 +68,7 @@ class Claim(Strict, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse keys that a kind of test lacks or has no use for."""
         owner = f"claim '{self.id}'"
-        refuse_unknown_ends(owner, *self.selections)
+        refuse_unusable(owner, *self.selections)
         needs = NEEDS.get(self.test, set())
         for key in ("margin", "along", "direction"):
             if (getattr(self, key) is not None) != (key in needs):
@@ -80,7 +80,7 @@ class Claim(Strict, frozen=True, kw_only=True):
         if self.test == "slope" and self.every is not None:
             raise ValueError(f"{owner}: test slope has no 'every'")
         for side, name in ((self.of, "of"), (self.to, "to")):
-            if not side:
+            if not side or {} in parts(side):
                 raise ValueError(f"{owner}: '{name}' selects nothing; name a condition")
         if self.relative_to == {}:
             raise ValueError(f"{owner}: 'relative_to' selects nothing; name a condition")

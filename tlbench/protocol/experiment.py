@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from .claim import Claim
+from .columns import refuse_misused_columns
 from .figure import Figure
 from .strict import Name, Strict, Text, Value, nearest
 
@@ -54,7 +55,8 @@ class Reference(Strict, frozen=True, kw_only=True):
 class Protocol(Strict, frozen=True, kw_only=True, dict=True):
     """An experiment; see ``docs/architecture.md`` for a walk through one.
 
-    datasets: what is another choice or another list of levels on one data set; 'folder' stands for any folder.
+    datasets: what is another choice or another list of levels on one data set; 'folder' stands for any folder. What a
+    profile says comes before it.
     """
 
     name: Name
@@ -82,17 +84,22 @@ class Protocol(Strict, frozen=True, kw_only=True, dict=True):
         return found
 
     def __post_init__(self) -> None:
-        """Refuse a default profile that is not there, names used twice and changes of what is not declared."""
+        """Refuse a default profile that is not there, names used twice, and what speaks of what is not declared."""
         if self.default_profile not in self.profiles:
             raise ValueError(f"default_profile '{self.default_profile}' is not among the profiles")
         for what, names in (("claim", [c.id for c in self.claims]), ("figure", [f.name for f in self.figures])):
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{what} '{twice[0]}' is declared twice")
-        choices, either = list(self.choices), [*self.factors, *self.choices]
+        factors, choices = list(self.factors), list(self.choices)
         for name, profile in self.profiles.items():
+            _refuse_unknown_keys(f"profiles.{name}.factors", profile.factors, factors, "factor")
             _refuse_unknown_keys(f"profiles.{name}.choices", profile.choices, choices, "choice")
+            _refuse_mixed_levels(f"profiles.{name}.factors", profile.factors)
         for name, changes in self.datasets.items():
-            _refuse_unknown_keys(f"datasets.{name}", changes, either, "factor or choice")
+            _refuse_unknown_keys(f"datasets.{name}", changes, [*factors, *choices], "factor or choice")
+            _refuse_mixed_levels(f"datasets.{name}", changes)
+        _refuse_mixed_levels("factors", self.factors)
+        refuse_misused_columns(self.claims, self.figures, self.factors)
         if self.reference is None:
             for figure in self.figures:
                 if figure.published:
@@ -103,3 +110,9 @@ def _refuse_unknown_keys(place: str, changes: dict[str, Value], known: list[str]
     for key in changes:
         if key not in known:
             raise ValueError(f"{place}: there is no {what} '{key}' to change; {nearest(key, known)}")
+
+
+def _refuse_mixed_levels(place: str, values: dict[str, Value]) -> None:
+    for key, levels in values.items():
+        if isinstance(levels, list) and len({isinstance(level, str) for level in levels}) > 1:
+            raise ValueError(f"{place}: '{key}' mixes numbers and names; its levels have to be all of one kind")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import field
 
-from .selection import Selection, refuse_unknown_ends
+from .selection import Selection, refuse_unusable
 from .strict import Name, Strict, Text
 
 ONLY_CURVES = ("relative_to", "published", "panels", "dots", "lines")
@@ -55,11 +55,13 @@ class Figure(Strict, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse a selection that would select nothing it says, and keys that the kind has no use for."""
         owner = f"figure '{self.name}'"
-        refuse_unknown_ends(owner, *self.selections)
+        refuse_unusable(owner, *self.selections)
         if self.kind != "curves":
             for key in ONLY_CURVES:
                 if getattr(self, key):
                     raise ValueError(f"{owner}: a {self.kind} has no '{key}'")
+        if self.kind == "curves" and self.table != "measurements":
+            raise ValueError(f"{owner}: curves are drawn of table 'measurements' alone; leave 'table' out")
         if self.lines and self.by is not None:
             raise ValueError(f"{owner}: 'by' and 'lines' both say what a line is; leave one out")
         if self.relative_to == {}:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
-from msgspec.inspect import DictType, ListType, StructType, UnionType, VarTupleType, type_info
+from msgspec.inspect import DictType, ListType, LiteralType, StructType, UnionType, VarTupleType, type_info
 
 Text = Annotated[str, Meta(min_length=1)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
@@ -27,7 +27,7 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 def convert(content: object, shape: type[T], origin: str) -> T:
-    """Plain data as a strict type. Raises ProtocolError that names the key, with the nearest known one."""
+    """Plain data as a strict type. Raises ProtocolError that names the key, with what is known where that is a list."""
     try:
         return msgspec.convert(content, shape, strict=True)
     except msgspec.ValidationError as error:
@@ -41,27 +41,31 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 
 def _in_words(message: str, shape: type) -> str:
-    """Msgspec's message with the key first, and the nearest known key for an unknown one."""
+    """Msgspec's message with the key first, and the known keys or values for an unknown one."""
     complaint, _, path = message.partition(" - at `$")
     place = path.rstrip("`").lstrip(".") or "the file"
     place = place.replace("[...]", "[…]")
+    at = _type_at(path, shape)
+    if (unknown := re.fullmatch(r"Invalid enum value '(.*)'", complaint, re.DOTALL)) and isinstance(at, LiteralType):
+        values = [str(value) for value in at.values]
+        known, close = f"known are {', '.join(values)}", nearest(unknown[1], values)
+        return f"{place}: there is no '{unknown[1]}'; {known if close == known else f'{known}; {close}'}"
     unknown = re.search(r"contains unknown field `(.+)`", complaint)
     if not unknown:
         complaint = re.sub("^(Expected|Object|Invalid)", lambda word: word[0].lower(), complaint).replace("`", "'")
         return complaint if place == "the file" else f"{place}: {complaint}"
-    known = [field.name for field in msgspec.structs.fields(_struct_at(path, shape))]
+    names = [field.name for field in msgspec.structs.fields(at.cls if isinstance(at, StructType) else shape)]
     within = "" if place == "the file" else f" in {place}"
-    return f"unknown key '{unknown[1]}'{within}; {nearest(unknown[1], known)}"
+    return f"unknown key '{unknown[1]}'{within}; {nearest(unknown[1], names)}"
 
 
-def _struct_at(path: str, shape: type) -> type[msgspec.Struct]:
-    """The struct that msgspec's path of keys leads to, from ``shape`` on."""
+def _type_at(path: str, shape: type) -> msgspec.inspect.Type:
+    """The type that msgspec's path of keys leads to, from ``shape`` on."""
     at = type_info(shape)
     for key in re.findall(r"\.(\w+)", path):
         fields = {field.name: field.type for field in at.fields} if isinstance(at, StructType) else {}
         at = _element(fields[key]) if key in fields else at
-    found: Any = at.cls if isinstance(at, StructType) else shape
-    return found
+    return at
 
 
 def _element(at: msgspec.inspect.Type) -> msgspec.inspect.Type:

@@ -44,9 +44,10 @@ NETWORKS = {
 class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How networks are trained and on how much; the protocol file gives the reason for each value.
 
-    pictures_per_class, test_pictures_per_class: 0 for as many as the smallest class has. classes_per_half: 0 for as
-    many as every class split of the run has. report: "last" is the accuracy after the last epoch; "ten-best" the mean
-    of the ten best tests, one an epoch, as the authors report it: it selects on test pictures.
+    pictures_per_class, test_pictures_per_class: 0 for as many as the smallest class of the whole data set allows, so
+    that all halves have equally many; without a test part a quarter of that class is for the test. classes_per_half: 0
+    for as many as every class split of the run has. report: "last" is the accuracy after the last epoch; "ten-best"
+    the mean of the ten best tests, one an epoch, as the authors report it: it selects on test pictures.
     """
 
     network: Literal["digits8", "small32", "caffenet", "resnet18", "resnet34", "resnet50"]
@@ -69,6 +70,8 @@ class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             raise ValueError("learning_rate must be a finite number")
         if self.augmentation == "crop-and-mirror" and self.network not in ("caffenet", "resnet50"):
             raise ValueError(f"network {self.network} takes whole pictures; set augmentation=none")
+        if self.batch == 1 and self.network in ("resnet18", "resnet34"):
+            raise ValueError(f"network {self.network} normalises over a batch; set batch=2 or more")
 
 
 class Parameters(Choices, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -120,8 +123,7 @@ def cut(pictures: LabelledPictures, parameters: Parameters, conditions: Sequence
     if side != wanted:
         raise DataError(
             f"network {parameters.network} takes pictures of {wanted} × {wanted} pixels, and these have "
-            f"{side} × {side}; set another network: "
-            + ", ".join(f"{name} ({shape.side})" for name, shape in NETWORKS.items())
+            f"{side} × {side}; {_fitting(side, parameters.augmentation)}"
         )
     per_half = parameters.classes_per_half or min(
         most_classes_per_half(kind, pictures.classes, pictures.kinds) for kind in parameters.class_split
@@ -147,6 +149,15 @@ def cut(pictures: LabelledPictures, parameters: Parameters, conditions: Sequence
                     if condition != "base"
                 ]
     return [*bases, *others]
+
+
+def _fitting(side: int, augmentation: str) -> str:
+    """What to set for pictures of that side: a network, or else which sides there are."""
+    fitting = [name for name, shape in NETWORKS.items() if shape.side == side]
+    if not fitting:
+        sides = sorted({shape.side for shape in NETWORKS.values()})
+        return f"networks take {', '.join(map(str, sides))} pixels a side"
+    return f"set network={' or '.join(fitting)}{'' if augmentation == 'none' else ' with augmentation=none'}"
 
 
 def _heir(condition: str, layers: int, base: Piece, source: Piece | None) -> Piece:
@@ -254,8 +265,8 @@ def remarks(tables: Mapping[str, Any]) -> list[str]:
     classes = halves.groupby(["class_split", "draw", "half"]).size().iloc[0]
     training, test = halves["training_pictures"].iloc[0], halves["test_pictures"].iloc[0]
     return [
-        f"Each half has {classes} classes, with {training} training and {test} test pictures each; which, is in "
-        "halves.csv."
+        f"Each half has {classes} classes, with {training} training and {test} test pictures each; halves.csv says "
+        "which."
     ]
 
 
@@ -271,5 +282,6 @@ STUDY = Study(
     shape="pictures",
     side=lambda parameters: NETWORKS[parameters.network].side,
     part="networks",
+    metrics=("accuracy", "train_loss"),
     estimate=estimate,
 )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..datasets import LabelledPictures
+from ..datasets.outlines import AbsentPixels
 from ..methods.networks.architectures import ARCHITECTURES
 from ..methods.networks.initialisation import initialise
 from ..methods.networks.pictures import Held, Inputs, Through, advance, bytes_after
@@ -31,7 +32,7 @@ def measured_cost(pictures: LabelledPictures, blocks: Sequence[Block], device: s
     """Seconds of each block on one core or on the device, and bytes of memory a process."""
     torch.set_num_threads(1)
     halves: dict[str, Half] = {}
-    seconds, passes, memory = [], 0, 0
+    seconds, passes, memory, decoding = [], 0, 0, False
     for block in blocks:
         training = msgspec.convert(block.parameters, Training)
         if block.unit not in halves:
@@ -41,17 +42,28 @@ def measured_cost(pictures: LabelledPictures, blocks: Sequence[Block], device: s
         passes += count
         frozen = frozen_layers(block.conditions[0], training.layers)
         bench = _bench(training, len(half.classes), pictures.pixels.shape[3], device)
-        kept, held = bench.memory(frozen, len(half.training) + len(half.test), training)
+        kept, held = bench.memory(frozen, len(half.training) + len(half.test))
         memory = max(memory, held)
+        decoding |= bench.crops
         seconds.append(count * (bench.seconds_a_picture(frozen, kept) + bench.decoding(pictures)))
     days = sum(seconds) / 86400
-    remarks = [f"that is {len(blocks):,} trainings and {passes / 1e6:,.1f} million pictures shown to them in all"]
+    remarks = [f"that is {len(blocks):,} trainings and {_in_words(passes)} pictures shown to them in all"]
+    if decoding and isinstance(pictures.pixels, AbsentPixels):
+        remarks.append("the time to decode pictures is not counted: they are not here to measure it on")
     if days > 3:
         remarks.append(
             f"that is {days:,.0f} days of one core's or the device's work: the same command goes on where it was "
             "stopped; fewer --seeds, layers or conditions cost less, and --device cuda is faster"
         )
     return Estimate(tuple(seconds), memory, tuple(remarks))
+
+
+def _in_words(count: int) -> str:
+    """A large number as it is said."""
+    for size, name in ((10**9, "billion"), (10**6, "million")):
+        if count >= size:
+            return f"{count / size:,.1f} {name}"
+    return f"{count:,}"
 
 
 def _bench(training: Training, classes: int, channels: int, device: str) -> _Bench:
@@ -67,6 +79,8 @@ class _Bench:
         self.device = torch.device(device)
         on_device(self.network, self.device)
         self.precision = PRECISIONS[precision]
+        self.crops = NETWORKS[network].side != self.network.side
+        """Whether it takes crops of larger pictures, which are decoded each time they are shown."""
         self.batch = min(batch, MOST_PICTURES)
         self.labels = torch.arange(self.batch, device=self.device) % classes
         side = self.network.side
@@ -95,8 +109,8 @@ class _Bench:
         return self._seconds[frozen, held]
 
     def decoding(self, pictures: LabelledPictures) -> float:
-        """Seconds a picture, where pictures are decoded each time they are shown."""
-        if pictures.pixels.shape[1] == self.network.side:
+        """Seconds a picture, where pictures are decoded each time they are shown; 0 for pictures that are not here."""
+        if not self.crops or isinstance(pictures.pixels, AbsentPixels):
             return 0.0
         if self._decoding is None:
             begun = time.perf_counter()
@@ -104,10 +118,10 @@ class _Bench:
             self._decoding = (time.perf_counter() - begun) / 8
         return self._decoding
 
-    def memory(self, frozen: int, count: int, training: Training) -> tuple[bool, int]:
+    def memory(self, frozen: int, count: int) -> tuple[bool, int]:
         """Whether the frozen layers' outputs are held, and bytes of memory with them."""
         weights = 4 * sum(values.numel() * values.element_size() for values in self.network.state_dict().values())
-        if NETWORKS[training.network].side != self.network.side:
+        if self.crops:
             return False, PROCESS + weights
         whole, outputs, before = (count * self._bytes_a_picture(n) for n in (0, frozen, max(0, frozen - 1)))
         if outputs > MOST_HELD:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,10 @@ PLAIN_WIDTH = 160
 
 
 def console(stderr: bool = False) -> Console:
-    """A console of the terminal's width, or wide enough not to cut tables where there is none."""
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else PLAIN_WIDTH, highlight=False, soft_wrap=False)
+    """A console as wide as the terminal or, where there is none, as COLUMNS says or enough not to cut tables."""
+    stream, columns = sys.stderr if stderr else sys.stdout, os.environ.get("COLUMNS", "")
+    wide = int(columns) if columns.isdecimal() and int(columns) > 0 else PLAIN_WIDTH
+    return Console(stderr=stderr, width=None if stream.isatty() else wide, highlight=False, soft_wrap=False)
 
 
 def say(message: str, stderr: bool = False) -> None:

@@ -92,9 +92,9 @@ def _claim(finding: Finding) -> str:
 
 
 def _effect(finding: Finding) -> tuple[str, str]:
-    if finding.effect != finding.effect:
-        return "–", "– … –"
-    return _number(finding.effect, "+.1f"), f"{_number(finding.low, '+.1f')} … {_number(finding.high, '+.1f')}"
+    """The effect and its interval; one unit has no interval."""
+    ends = f"{_number(finding.low, '+.1f')} … {_number(finding.high, '+.1f')}"
+    return _number(finding.effect, "+.1f"), ends if finding.low == finding.low else "–"
 
 
 def _units(finding: Finding) -> str:
@@ -111,7 +111,7 @@ def _verdict(finding: Finding, units: str, dataset: str | None = None, margin: f
 
     word, more = finding.verdict, [] if margin is None else [f"margin {margin:g}"]
     if finding.at:
-        more.append(f"weakest at {finding.at}")
+        more.append(f"weakest: {finding.at.replace(' ', ' = ', 1)}")
     if finding.verdict == "shown, not tested" and units:
         more.append(f"{finding.units} of at least {FEWEST_UNITS} {units} needed for a test")
     if finding.detectable == finding.detectable:
@@ -127,4 +127,8 @@ def _verdict(finding: Finding, units: str, dataset: str | None = None, margin: f
 
 
 def _number(value: float, form: str) -> str:
-    return "–" if value != value else format(value, form)
+    """A number, or a dash where there is none; what rounds to zero has no sign."""
+    if value != value:
+        return "–"
+    text = format(value, form)
+    return text if float(text) else text.lstrip("+-")

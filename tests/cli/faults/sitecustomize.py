@@ -2,6 +2,8 @@
 
 FAULT: what computing the first block of FAULT_UNIT (* is each) and FAULT_GROUP does: raise, exit or kill.
 FAULT_ONCE: a file that the first fault leaves, after which there is none. SLOW: seconds that every block takes longer.
+INTERRUPT_IMPORT: a module; when it is about to be imported Ctrl-C comes, and again at once, and the first is made into
+another error, as locks do.
 KILL_BEFORE: a pattern; when a file of such a name is about to be put in place, the whole process group is killed.
 """
 
@@ -20,6 +22,8 @@ STUDY = "tlbench.studies.source_weighting"
 
 class Saboteur(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
+        if name == os.environ.get("INTERRUPT_IMPORT"):
+            interrupt_twice()
         if name != STUDY:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
@@ -31,6 +35,16 @@ class Saboteur(importlib.abc.MetaPathFinder):
 
         spec.loader.exec_module = load_and_sabotage
         return spec
+
+
+def interrupt_twice():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+    except KeyboardInterrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        raise RuntimeError("release unlocked lock") from None
 
 
 def sabotaged(compute):

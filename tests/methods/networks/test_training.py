@@ -15,7 +15,14 @@ from tlbench.keeping import packed, read
 from tlbench.methods.networks.architectures import ARCHITECTURES
 from tlbench.methods.networks.initialisation import initialise
 from tlbench.methods.networks.pictures import Held
-from tlbench.methods.networks.training import Progress, Recipe, TrainingError, accuracy, train
+from tlbench.methods.networks.training import (
+    Progress,
+    Recipe,
+    TrainingError,
+    accuracy,
+    has_bfloat16_units,
+    train,
+)
 from tlbench.studies.layer_training import as_arrays, as_tensors
 
 RECIPE = Recipe(epochs=3, batch=8, learning_rate=0.02)
@@ -41,6 +48,21 @@ def trained(network, recipe=RECIPE, frozen=0, data=None, begun=None, generator=d
     learning = inputs, learning[1]
     epochs = train(network, frozen, learning, learning, recipe, generator, every, begun)
     return [(progress, tensors()) for progress, tensors in epochs]
+
+
+class Noting:
+    """Inputs that note which rows were taken for training."""
+
+    def __init__(self, inputs):
+        self.inputs, self.seen = inputs, []
+
+    def __len__(self):
+        return len(self.inputs)
+
+    def take(self, rows, generator=None):
+        if generator is not None:
+            self.seen.append(rows.tolist())
+        return self.inputs.take(rows)
 
 
 def frozen_network(network, frozen):
@@ -229,28 +251,40 @@ def test_all_that_is_drawn_comes_from_the_generator(tiny, rate):
 
 
 def test_each_epoch_has_an_order_of_its_own_and_shows_every_picture_once(tiny):
-    seen = []
-
-    class Noting:
-        def __init__(self, inputs):
-            self.inputs = inputs
-
-        def __len__(self):
-            return len(self.inputs)
-
-        def take(self, rows, generator=None):
-            if generator is not None:
-                seen.append(rows.tolist())
-            return self.inputs.take(rows)
-
     inputs, labels = part()
     data = Noting(inputs), labels
     for _ in train(frozen_network(tiny(), 0), 0, data, data, RECIPE, drawn, True):
         pass
+    seen = data[0].seen
     assert [len(rows) for rows in seen] == [8, 8, 5] * 3
     orders = [[row for rows in seen[start : start + 3] for row in rows] for start in (0, 3, 6)]
     assert all(sorted(order) == list(range(21)) for order in orders)
     assert len({tuple(order) for order in orders}) == 3
+
+
+@pytest.mark.parametrize(
+    ("normalised", "frozen", "batch", "sizes"),
+    [
+        (True, 0, 8, [8, 9]),
+        (True, 1, 8, [8, 9]),
+        (True, 2, 8, [8, 8, 1]),  # what normalises is frozen
+        (False, 0, 8, [8, 8, 1]),
+        (True, 0, 7, [7, 7, 3]),
+        (True, 0, 17, [17]),
+    ],
+)
+def test_a_last_picture_that_cannot_be_normalised_alone_joins_the_batch_before(tiny, normalised, frozen, batch, sizes):
+    inputs, labels = part(17, side=1)
+    network = frozen_network(tiny(side=1, normalised=normalised), frozen)
+    if frozen:
+        with torch.no_grad():
+            inputs = Held(network(inputs.take(torch.arange(17)), 0, frozen).permute(0, 2, 3, 1))
+    data = Noting(inputs), labels
+    recipe = dataclasses.replace(RECIPE, batch=batch)
+    epochs = list(train(network, frozen, data, data, recipe, drawn, True))
+    assert len(epochs) == 3
+    assert [len(rows) for rows in data[0].seen] == sizes * 3
+    assert sorted(row for rows in data[0].seen[: len(sizes)] for row in rows) == list(range(17))
 
 
 # Learning, and failing to
@@ -291,6 +325,26 @@ def test_epochs_before_the_loss_was_lost_are_yielded(tiny):
         next(epochs)
 
 
+@pytest.mark.parametrize("rate", [1e30, 1e39], ids=["scores", "weights"])
+@pytest.mark.parametrize("every", [True, False])
+def test_what_blows_up_in_the_very_last_step_is_no_finished_training(tiny, rate, every):
+    """One step: its loss is that of the weights drawn, and nothing is wrong with it."""
+    recipe = Recipe(1, batch=21, learning_rate=rate)
+    with pytest.raises(TrainingError, match=r"no finite numbers after epoch 1; set a lower learning_rate"):
+        trained(frozen_network(tiny(), 0), recipe, every=every)
+
+
+def test_weights_that_no_score_shows_to_be_lost_are_found(tiny):
+    """A rectifier makes nothing of minus infinity."""
+    inputs, labels = part()
+    network = frozen_network(tiny(), 1)
+    with torch.no_grad():
+        network.stages[0][0].bias[0] = -float("inf")
+    data = Held(network(inputs.take(torch.arange(21)), 0, 1).detach().permute(0, 2, 3, 1)), labels
+    with pytest.raises(TrainingError, match="no finite numbers"):
+        list(train(network, 1, data, data, RECIPE, drawn, False))
+
+
 # Testing
 
 
@@ -317,3 +371,9 @@ def test_a_test_after_every_epoch_changes_no_weight(tiny, every):
     _, other = trained(frozen_network(tiny(rate=0.5, normalised=True), 0), every=not every)[-1]
     assert len(progress.accuracies) == (3 if every else 1)
     assert_same(tensors, other)
+
+
+def test_a_torch_that_cannot_tell_has_no_16_bit_units(monkeypatch):
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name)
+    assert has_bfloat16_units() is False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import cos, isfinite, pi
+from math import cos, isfinite, nan, pi
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +91,8 @@ def train(
     network: its first ``layers`` stages frozen or not, as ``freeze`` left them. training, testing: what stage
     ``layers`` takes and labels (N,); with ``layers`` = 0 the pictures. generator: of an epoch, on the CPU; the order of
     the pictures is its first draw. begun: progress and tensors as yielded before an interruption. Yields the progress
-    and a function that copies weights and momenta. Raises TrainingError where the loss is not a finite number.
+    and a function that copies weights and momenta. Raises TrainingError where the loss, or in the end a weight or a
+    test score, is not a finite number.
     """
     inputs, labels = training
     optimising = optimiser(network, recipe)
@@ -100,6 +101,8 @@ def train(
         progress, tensors = begun
         _restore(network, optimising, tensors)
     steps = -(-len(inputs) // recipe.batch)
+    if len(inputs) % recipe.batch == 1 and steps > 1 and _normalises(network):
+        steps -= 1  # one picture has no variance: it joins the batch before
     device = labels.device
     for epoch in range(progress.epoch, recipe.epochs):
         drawn = generator(epoch)
@@ -109,7 +112,7 @@ def train(
         for step in range(steps):
             for group in optimising.param_groups:
                 group["lr"] = group["times"] * recipe.rate((epoch * steps + step + 1) / (recipe.epochs * steps + 1))
-            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
+            rows = order[step * recipe.batch : (step + 1) * recipe.batch if step + 1 < steps else None]
             with in_precision(device, recipe.precision):
                 scores = network(inputs.take(rows, drawn), layers)
             loss = functional.cross_entropy(scores.float(), labels[rows])
@@ -123,21 +126,39 @@ def train(
         progress = Progress(epoch + 1, [*progress.losses, mean], list(progress.accuracies))
         if test_every_epoch or epoch + 1 == recipe.epochs:
             progress.accuracies.append(accuracy(network, layers, testing, recipe.precision))
+            if not (isfinite(progress.accuracies[-1]) and _is_finite(network)):
+                raise TrainingError(
+                    f"weights or test scores are no finite numbers after epoch {epoch + 1}; set a lower learning_rate"
+                )
         yield progress, lambda: _tensors(network, optimising)
 
 
 @torch.no_grad()
 def accuracy(network: StagedNetwork, layers: int, testing: tuple[Inputs, Tensor], precision: torch.dtype) -> float:
-    """Percent of the test pictures whose highest score is their class's; stages ``layers`` and above are applied."""
+    """Percent of the test pictures whose highest score is their class's; stages ``layers`` and above are applied.
+
+    NaN where a score is not a finite number.
+    """
     inputs, labels = testing
     hits = torch.zeros((), dtype=torch.int64, device=labels.device)
+    finite = torch.ones((), dtype=torch.bool, device=labels.device)
     with network.evaluating():
         for start in range(0, len(inputs), TESTED_AT_ONCE):
             rows = torch.arange(start, min(start + TESTED_AT_ONCE, len(inputs)), device=labels.device)
             with in_precision(labels.device, precision):
                 scores = network(inputs.take(rows), layers)
             hits += (scores.argmax(1) == labels[rows]).sum()
-    return 100.0 * int(hits) / len(inputs)
+            finite &= scores.isfinite().all()
+    return 100.0 * int(hits) / len(inputs) if finite else nan
+
+
+def _normalises(network: StagedNetwork) -> bool:
+    """Whether a stage that is trained normalises over its batch."""
+    return any(isinstance(module, nn.BatchNorm2d) and module.training for module in network.modules())
+
+
+def _is_finite(network: StagedNetwork) -> bool:
+    return all(bool(values.isfinite().all()) for values in network.state_dict().values())
 
 
 def _on(device: torch.device, drawn: torch.Generator) -> torch.Generator:
@@ -167,5 +188,6 @@ def _restore(network: StagedNetwork, optimising: torch.optim.SGD, tensors: dict[
 
 
 def has_bfloat16_units() -> bool:
-    """Whether this processor multiplies 16-bit numbers faster than 32-bit ones."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    """Whether this processor multiplies 16-bit numbers faster than 32-bit ones; no, where torch cannot tell."""
+    asked = "_is_avx512_bf16_supported", "_is_amx_tile_supported"
+    return any(getattr(torch.cpu, name, bool)() for name in asked)
