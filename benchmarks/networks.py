@@ -159,7 +159,7 @@ def digits_row() -> Row:
     return Row("yosinski-layers on digits", "one minute", 60 / taken, 60 / taken, 60 / taken, measure)
 
 
-def rows(folder: Path, epochs: int = 8, pictures: int = 1000, class_split: str = "random") -> list[Row]:
+def rows(folder: Path, epochs: int = 8, pictures: int = 500, class_split: str = "random") -> list[Row]:
     """Frozen treatments, the whole grid, and the share of the peak, one draw of classes."""
     declared = protocol.read("yosinski-layers")
     reference = f"folder:{folder}"
@@ -227,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.networks", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--pictures", type=int, default=1000, help="a class")
+    parser.add_argument("--pictures", type=int, default=500, help="a class")
     parser.add_argument("--class-split", default="random")
     asked = parser.parse_args()
     print(f"units for bfloat16: {'yes' if has_bfloat16_units() else 'no'}", flush=True)
