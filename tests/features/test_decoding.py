@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tlbench.features import PictureError, read_grey, read_rgb
+from tlbench.features import PictureError, read_both, read_grey, read_rgb
 from tlbench.features.errors import several
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -247,10 +247,77 @@ def test_a_jpeg_decoded_small_looks_like_one_scaled_down(saved: Callable[..., Pa
     )
     path = saved(smooth, "j.jpg", quality=95, progressive=progressive)
     whole = saved(Image.open(path).convert("RGB"), "j.png")
-    for read in (read_rgb, read_grey):
+    for read in (read_rgb, read_grey, lambda *given, **options: read_both(*given, **options)[1]):
         small = read(path, at_most=100)
         assert max(small.shape) == 100
         assert np.abs(small - read(whole, at_most=100)).max() < 0.03
+
+
+# Both at once
+
+STEP = 1 / 255
+
+
+@pytest.mark.parametrize("name", ["b.png", "b.tif", "b.bmp", "b.ppm", "b.webp", "b.gif", "b.jpg"])
+@pytest.mark.parametrize("at_most", [None, 100, 7])
+def test_both_are_grey_to_the_last_bit_and_colours_to_a_step(
+    saved: Callable[..., Path], name: str, at_most: int | None
+) -> None:
+    smooth = Image.fromarray(np.random.default_rng(4).integers(0, 255, (9, 13, 3), dtype=np.uint8)).resize((333, 257))
+    path = saved(smooth, name, **({"quality": 85} if name == "b.jpg" else {}))
+    grey, colours = read_both(path, at_most)
+    np.testing.assert_array_equal(grey, read_grey(path, at_most))
+    assert colours.shape == (*grey.shape, 3)
+    assert colours.dtype == np.float32
+    if name == "b.jpg":
+        np.testing.assert_allclose(colours, read_rgb(path, at_most), atol=1.01 * STEP)
+    else:
+        np.testing.assert_array_equal(colours, read_rgb(path, at_most))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"subsampling": 0},
+        {"subsampling": 2, "progressive": True},
+        {"keep_rgb": True},  # stored as red, green and blue, from which the decoder makes no luminance and chroma
+        {"exif": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"},  # to be turned
+    ],
+)
+@pytest.mark.parametrize("at_most", [None, 50])
+def test_both_of_every_sort_of_jpeg(
+    saved: Callable[..., Path], options: dict[str, object], at_most: int | None
+) -> None:
+    path = saved(quarters(480, 320), "s.jpg", quality=92, **options)
+    grey, colours = read_both(path, at_most)
+    np.testing.assert_array_equal(grey, read_grey(path, at_most))
+    np.testing.assert_allclose(colours, read_rgb(path, at_most), atol=1.01 * STEP)
+    assert colours.shape == (*grey.shape, 3)
+
+
+def test_both_of_what_has_no_colours_or_other_ones(saved: Callable[..., Path]) -> None:
+    deep = Image.fromarray(np.array([[0, 40000, 65535]], dtype=np.uint16))
+    ink = Image.new("CMYK", (32, 16), (0, 255, 255, 0))
+    pale = Image.merge("LA", [Image.new("L", (4, 1), 0), Image.frombytes("L", (4, 1), bytes([0, 51, 204, 255]))])
+    for path in (
+        saved(deep, "d.png"),
+        saved(Image.new("L", (9, 5), 100), "l.jpg"),
+        saved(ink, "c.jpg"),
+        saved(Image.new("YCbCr", (9, 5), (90, 30, 200)), "y.tif"),
+        saved(pale, "la.png"),
+    ):
+        grey, colours = read_both(path)
+        np.testing.assert_array_equal(grey, read_grey(path))
+        np.testing.assert_array_equal(colours, read_rgb(path))
+
+
+def test_a_jpeg_is_decoded_once_for_both(saved: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(quarters(480, 320), "once.jpg")
+    opened: list[object] = []
+    plain = Image.open
+    monkeypatch.setattr(Image, "open", lambda *given, **options: opened.append(1) or plain(*given, **options))
+    read_both(path, 100)
+    assert len(opened) == 1
 
 
 # What is no picture
@@ -316,7 +383,7 @@ def test_cut_off(saved: Callable[..., Path], format_: str, share: float) -> None
 def test_files_that_are_no_pictures(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "bild mit Lücke.jpg"
     path.write_bytes(content)
-    for read in (read_grey, read_rgb):
+    for read in (read_grey, read_rgb, read_both):
         with pytest.raises(PictureError, match=reason) as caught:
             read(path, at_most=64)
         assert str(caught.value) == f"{path} {caught.value.reason}"

@@ -64,6 +64,21 @@ def test_a_kind_added_later_leaves_the_others_alone(tmp_path: Path) -> None:
     assert FeatureCache(tmp_path / "c", KINDS["pixels"]).path.read_bytes() == before
 
 
+def test_a_picture_is_decoded_once_for_all_kinds_and_in_colour_only_for_those_that_see_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = make(tmp_path / "p", 1)
+    opened: list[object] = []
+    plain = Image.open
+    monkeypatch.setattr(Image, "open", lambda *given, **options: opened.append(1) or plain(*given, **options))
+    results = workers._describe(workers.Task(one.identity, one.path, tuple(KINDS.values())))
+    assert set(results) == set(KINDS)
+    assert len(opened) == 1
+    monkeypatch.setattr(kinds, "read_both", None)
+    grey = tuple(kind for kind in KINDS.values() if not kind.in_colour)
+    assert set(workers._describe(workers.Task(one.identity, one.path, grey))) == set(KINDS) - {"regcov"}
+
+
 def test_the_same_picture_under_two_names_is_computed_once(tmp_path: Path) -> None:
     pictures = make(tmp_path / "p", 2)
     twin = tmp_path / "p" / "twin.png"
@@ -76,8 +91,8 @@ def test_the_same_picture_under_two_names_is_computed_once(tmp_path: Path) -> No
 def test_no_pictures_and_no_processes(tmp_path: Path) -> None:
     nothing = describe([], ["phog"], tmp_path / "c", 2)
     assert nothing.features["phog"].shape == (0, 3400)
-    with pytest.raises(FeaturesError, match="no kind of feature 'sift'"):
-        describe([], ["sift"], tmp_path / "c", 2)
+    with pytest.raises(FeaturesError, match="no kind of feature 'surf'"):
+        describe([], ["surf"], tmp_path / "c", 2)
 
 
 def test_broken_pictures_are_named_after_the_others_are_kept(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tlbench.features import KINDS, FeaturesError, find, kinds, phog, pixels
+from tlbench.features import KINDS, FeaturesError, find, kinds, names, phog, pixels
 
 LEVELS = [1, 4, 16, 64]
+KEYS_OF_OLD = {"pixels": "a0e30c954e372e53", "phog": "91435f450da10760", "phog180": "46d1e63995529c88"}
 
 
 def slow_phog(grey: np.ndarray, bins: int, degrees: int, finest: int) -> np.ndarray:
@@ -142,14 +143,16 @@ def test_every_kind_keeps_what_it_says(tmp_path: Path, name: str) -> None:
     assert vector.shape == (kind.dimension,)
     assert vector.dtype == np.float32
     assert kinds.read(tmp_path / "a.png").shape == (171, 256)
+    assert kinds.read_both(tmp_path / "a.png")[1].shape == (171, 256, 3)
 
 
 def test_keys_tell_everything_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     phog360 = KINDS["phog"]
-    assert {name: kind.dimension for name, kind in KINDS.items()} == {"pixels": 1024, "phog": 3400, "phog180": 1700}
+    dimensions = {"pixels": 1024, "phog": 3400, "phog180": 1700, "lbp": 37, "regcov": 28}
+    assert {name: kind.dimension for name, kind in KINDS.items()} == dimensions
     changed = [
-        kinds.Kind("phog", {**phog360.parameters, "bins": 41}, 1, 3400, phog360.of_grey),
-        kinds.Kind("phog", phog360.parameters, 2, 3400, phog360.of_grey),
+        kinds.Kind("phog", {**phog360.parameters, "bins": 41}, 1, 3400, phog360.compute),
+        kinds.Kind("phog", phog360.parameters, 2, 3400, phog360.compute),
         *KINDS.values(),
     ]
     keys = [kind.key for kind in changed]
@@ -160,9 +163,22 @@ def test_keys_tell_everything_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     keys.append(phog360.key)
     monkeypatch.setattr("numpy.__version__", "9.2")
     assert phog360.key == keys[-1]
-    assert len(set(keys)) == 7
+    assert len(set(keys)) == 9
 
 
 def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(FeaturesError, match="there is no kind of feature 'sift'; there are pixels, phog, phog180"):
+    every = "pixels, phog, phog180, lbp, regcov, sift"
+    with pytest.raises(FeaturesError, match=f"there is no kind of feature 'surf'; there are {every}"):
+        find("surf")
+    assert ", ".join(names()) == every
+
+
+def test_vectors_kept_before_there_were_colours_and_words_are_still_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.__version__", "13.0.0")
+    monkeypatch.setattr("numpy.__version__", "2.4.6")
+    assert {name: KINDS[name].key[:16] for name in ("pixels", "phog", "phog180")} == KEYS_OF_OLD
+
+
+def test_what_counts_learned_words_cannot_be_had_without_them() -> None:
+    with pytest.raises(FeaturesError, match="'sift' counts words that have to be learned first"):
         find("sift")

@@ -1,15 +1,22 @@
 """Pictures to vectors: files decoded as a person sees them, described in several ways, each once for ever."""
 
 from .cache import FeatureCache
-from .decoding import read_grey, read_rgb
+from .decoding import read_both, read_grey, read_rgb
 from .errors import FeaturesError, PictureError
 from .extraction import Described, Filled, Picture, describe, ensure
-from .kinds import KINDS, Kind, find
+from .kinds import BAGS, KINDS, Bag, Kind, find, names
+from .lbp import lbp
 from .phog import phog
 from .pixels import pixels
+from .regcov import regcov
+from .sift import dense_sift
+from .vocabulary import Vocabulary, learn, settle
+from .words import fit_words, histogram
 
 __all__ = [
+    "BAGS",
     "KINDS",
+    "Bag",
     "Described",
     "FeatureCache",
     "FeaturesError",
@@ -17,11 +24,21 @@ __all__ = [
     "Kind",
     "Picture",
     "PictureError",
+    "Vocabulary",
+    "dense_sift",
     "describe",
     "ensure",
     "find",
+    "fit_words",
+    "histogram",
+    "lbp",
+    "learn",
+    "names",
     "phog",
     "pixels",
+    "read_both",
     "read_grey",
     "read_rgb",
+    "regcov",
+    "settle",
 ]

@@ -19,12 +19,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .errors import FeaturesError
-from .kinds import Kind
+from .kinds import Kept, Vector
 
-Floats = NDArray[np.float32]
 Result = TypeVar("Result")
 
 PATIENCE = 60.0  # seconds to wait for another process that writes
@@ -41,31 +39,34 @@ class FeatureCache:
     Every method raises FeaturesError where the folder cannot be used or the disk is full.
     """
 
-    def __init__(self, folder: Path, kind: Kind) -> None:
+    def __init__(self, folder: Path, kind: Kept) -> None:
         self.path = folder / f"{kind.name}-{kind.key[:16]}.sqlite"
-        self._bytes = kind.dimension * 4
+        self._dtype = np.dtype(kind.dtype)
+        self._bytes = kind.dimension * self._dtype.itemsize
 
-    def get(self, identities: Sequence[str]) -> dict[str, Floats]:
+    def get(self, identities: Sequence[str]) -> dict[str, Vector]:
         """The vectors that are here and sound, by identity: (dimension,) each."""
 
-        def read(connection: sqlite3.Connection) -> dict[str, Floats]:
+        def read(connection: sqlite3.Connection) -> dict[str, Vector]:
             found = {}
             for place, checksum, blob in connection.execute(_FIND, (json.dumps(list(identities)),)):
                 if self._is_sound(identities[place], checksum, blob):
-                    found[identities[place]] = np.frombuffer(blob, dtype="<f4").astype(np.float32, copy=False)
+                    native = self._dtype.newbyteorder("=")
+                    found[identities[place]] = np.frombuffer(blob, dtype=self._dtype).astype(native, copy=False)
             return found
 
         return self._do(read)
 
-    def put(self, vectors: Mapping[str, Floats]) -> None:
+    def put(self, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors by identity, all or none of them, in place of what was there."""
         if not vectors:
             return
         rows = []
         for identity, vector in vectors.items():
-            blob = np.ascontiguousarray(vector, dtype="<f4").tobytes()
+            blob = np.ascontiguousarray(vector, dtype=self._dtype).tobytes()
             if len(blob) != self._bytes:
-                raise ValueError(f"a vector of {len(blob) // 4} numbers in place of {self._bytes // 4}")
+                size = self._dtype.itemsize
+                raise ValueError(f"a vector of {len(blob) // size} numbers in place of {self._bytes // size}")
             rows.append((identity, _checksum(identity, blob), blob))
 
         def write(connection: sqlite3.Connection) -> None:

@@ -30,6 +30,8 @@ Floats = NDArray[np.float32]
 VERSION = 1  # of what this file makes of a picture; part of every kept feature's key
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 MOST_PIXELS = 100_000_000
+_DRAFTS = {("L",): "L", ("RGB",): None, ("L", "RGB"): "YCbCr"}  # what a JPEG in colours is decoded to for these modes
+_DRAFTED = ("JPEG", "MPO")
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF 6.0, section 8 and 19
 _WHITE_IS_ZERO, _UNSIGNED = 0, 1
 
@@ -41,17 +43,35 @@ def read_grey(path: Path, at_most: int | None = None, most_pixels: int = MOST_PI
     most_pixels: what the file may claim to hold before it is decoded.
     Raises PictureError where the file cannot be read, is no picture, is damaged or claims too many pixels.
     """
-    return _read(path, "L", at_most, most_pixels)
+    (values,) = _read(path, ("L",), at_most, most_pixels)
+    return values
 
 
 def read_rgb(path: Path, at_most: int | None = None, most_pixels: int = MOST_PIXELS) -> Floats:
     """The picture in colour: (h, w, 3), red, green and blue in [0, 1]; otherwise like ``read_grey``."""
-    values = _read(path, "RGB", at_most, most_pixels)
+    (values,) = _read(path, ("RGB",), at_most, most_pixels)
+    return _coloured(values)
+
+
+def read_both(path: Path, at_most: int | None = None, most_pixels: int = MOST_PIXELS) -> tuple[Floats, Floats]:
+    """The picture in grey and in colour, decoded once: just what ``read_grey`` gives, and (h, w, 3) of the same size.
+
+    A JPEG is decoded to the luminance and chroma that it stores; its colours made of these differ from those of
+    ``read_rgb`` by a step of 8 bits at most. The rare JPEG that stores red, green and blue has to be decoded twice.
+    """
+    try:
+        grey, colours = _read(path, ("L", "RGB"), at_most, most_pixels)
+    except PictureError:  # also of a file that is damaged, which is then told by the next line
+        return read_grey(path, at_most, most_pixels), read_rgb(path, at_most, most_pixels)
+    return grey, _coloured(colours)
+
+
+def _coloured(values: Floats) -> Floats:
     return values if values.ndim == 3 else np.repeat(values[:, :, None], 3, axis=2)
 
 
-def _read(path: Path, mode: str, at_most: int | None, most_pixels: int) -> Floats:
-    """(h, w) for mode L, or of a picture with more than 8 bits of grey; (h, w, 3) for RGB."""
+def _read(path: Path, modes: tuple[str, ...], at_most: int | None, most_pixels: int) -> tuple[Floats, ...]:
+    """The picture in each mode: (h, w) for L, or of one with more than 8 bits of grey; (h, w, 3) for RGB."""
     try:
         if path.exists() and not path.is_file():  # a named pipe would be waited for
             raise PictureError(path, "is not a file")
@@ -61,16 +81,16 @@ def _read(path: Path, mode: str, at_most: int | None, most_pixels: int) -> Float
                 width, height = image.size
                 if width * height > most_pixels:
                     raise _too_large(path, f"claims to hold {width:,} × {height:,} pixels", most_pixels)
-                if at_most is not None or mode == "L":
+                if at_most is not None or "L" in modes:
                     # Twice the size wanted: what the decoder's own coarse scaling does is then smoothed over.
-                    image.draft(mode if mode == "L" else None, _fitted(image.size, at_most and 2 * at_most))
+                    image.draft(_DRAFTS[modes], _fitted(image.size, at_most and 2 * at_most))
                 drafted = image.size
                 image.load()
                 with contextlib.suppress(Exception):  # a damaged note on orientation leaves the picture as it is
                     ImageOps.exif_transpose(image, in_place=True)
                 turned = image.size != drafted
                 size = _fitted((height, width) if turned else (width, height), at_most)
-                return _values(_as_seen(image, mode), size)
+                return tuple(_values(_as_seen(image, mode), size) for mode in modes)
     except PictureError:
         raise
     except Image.DecompressionBombError:
@@ -103,6 +123,8 @@ def _fitted(size: tuple[int, int], at_most: int | None) -> tuple[int, int]:
 
 def _as_seen(image: Image.Image, mode: str) -> Image.Image:
     """The picture in mode L or RGB, or in mode F with values in [0, 1] where 8 bits cannot hold it."""
+    if image.mode == "YCbCr" and mode == "L" and image.format in _DRAFTED:
+        return image.getchannel("Y")
     if image.mode.startswith(("I", "F")):
         return Image.fromarray(_scaled(image))
     if image.has_transparency_data:

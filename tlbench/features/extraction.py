@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import kinds as catalogue
 from .cache import FeatureCache
 from .errors import FeaturesError, several
+from .kinds import Kind, Vector
 from .workers import Task, compute_all
 
-Floats = NDArray[np.float32]
 Item = TypeVar("Item")
 Progress = Callable[[int, int, float], None]
 
@@ -45,7 +44,7 @@ class Described:
     of each of the others, and a reason that continues it to a sentence. computed: pictures that were not kept before.
     """
 
-    features: dict[str, Floats]
+    features: dict[str, Vector]
     kept: list[int]
     broken: list[tuple[Path, str]]
     computed: int
@@ -59,47 +58,50 @@ class Filled:
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def _silent(done: int, total: int, seconds: float) -> None:
+def silent(done: int, total: int, seconds: float) -> None:
     """Report nothing."""
 
 
 def describe(
     pictures: Sequence[Picture],
-    kinds: Sequence[str],
+    kinds: Sequence[str | Kind],
     cache: Path,
     jobs: int,
     skip_broken: bool = False,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Described:
     """The vectors of pictures in their order, computed with ``jobs`` processes where the cache does not have them.
 
+    kinds: by name, or as they are, such as one that counts learned words.
     ``progress`` is told (pictures done, pictures to compute, seconds since the start) at the start and as they arrive.
     Raises PictureError for pictures that cannot be read, once all others are computed and kept, unless
     ``skip_broken``; FeaturesError for an unknown kind, a cache that cannot be used or processes that cannot start.
     """
+    settled = _settled(kinds)
     computed = 0
     for _ in range(ATTEMPTS):
-        filled = ensure(pictures, kinds, cache, jobs, progress)
+        filled = ensure(pictures, settled, cache, jobs, progress)
         computed += filled.computed
         kept = [place for place, picture in enumerate(pictures) if picture.identity not in filled.broken]
         broken = [(p.path, filled.broken[p.identity]) for p in pictures if p.identity in filled.broken]
         if broken and not skip_broken:
             raise several(broken)
-        features = _read([pictures[place].identity for place in kept], kinds, cache)
+        features = _read([pictures[place].identity for place in kept], settled, cache)
         if features is not None:
             return Described(features, kept, broken, computed)
     raise FeaturesError(f"features kept in {cache} are gone or damaged by the time they are read; check the disk")
 
 
 def ensure(
-    pictures: Sequence[Picture], kinds: Sequence[str], cache: Path, jobs: int, progress: Progress = _silent
+    pictures: Sequence[Picture], kinds: Sequence[str | Kind], cache: Path, jobs: int, progress: Progress = silent
 ) -> Filled:
     """Compute and keep what the cache lacks, without returning any vector; pictures that cannot be read are reported.
 
     Raises FeaturesError, like ``describe``.
     """
-    stores = {name: FeatureCache(cache, catalogue.find(name)) for name in kinds}
-    missing = _missing(pictures, stores)
+    settled = _settled(kinds)
+    stores = {kind.name: FeatureCache(cache, kind) for kind in settled}
+    missing = _missing(pictures, settled, stores)
     filled = Filled()
     started = time.monotonic()
     progress(0, len(missing), 0.0)
@@ -116,7 +118,16 @@ def ensure(
     return filled
 
 
-def _missing(pictures: Sequence[Picture], stores: dict[str, FeatureCache]) -> list[Task]:
+def _settled(kinds: Sequence[str | Kind]) -> list[Kind]:
+    """The kinds themselves, each once."""
+    every = [catalogue.find(kind) if isinstance(kind, str) else kind for kind in kinds]
+    by_name = {kind.name: kind for kind in every}
+    if len({kind.key for kind in every}) > len(by_name):
+        raise ValueError("two different kinds of one name")
+    return list(by_name.values())
+
+
+def _missing(pictures: Sequence[Picture], kinds: Sequence[Kind], stores: dict[str, FeatureCache]) -> list[Task]:
     """What is to be computed, each picture once and in order."""
     missing: list[Task] = []
     seen: set[str] = set()
@@ -125,18 +136,18 @@ def _missing(pictures: Sequence[Picture], stores: dict[str, FeatureCache]) -> li
         seen.update(new)
         here = {name: store.get(list(new)).keys() for name, store in stores.items()}
         for identity, path in reversed(new.items()):
-            lacking = tuple(catalogue.find(name) for name in stores if identity not in here[name])
+            lacking = tuple(kind for kind in kinds if identity not in here[kind.name])
             if lacking:
                 missing.append(Task(identity, path, lacking))
     return missing
 
 
-def _read(identities: Sequence[str], kinds: Sequence[str], cache: Path) -> dict[str, Floats] | None:
+def _read(identities: Sequence[str], kinds: Sequence[Kind], cache: Path) -> dict[str, Vector] | None:
     """The kinds' (n, d) from the cache alone; None where a vector is not there."""
-    features = {}
-    for kind in map(catalogue.find, kinds):
+    features: dict[str, Vector] = {}
+    for kind in kinds:
         store = FeatureCache(cache, kind)
-        rows = features[kind.name] = np.empty((len(identities), kind.dimension), dtype=np.float32)
+        rows = features[kind.name] = np.empty((len(identities), kind.dimension), np.dtype(kind.dtype).newbyteorder("="))
         row = 0
         for some in _batches(identities):
             vectors = store.get(some)

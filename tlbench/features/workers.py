@@ -22,12 +22,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from . import kinds as catalogue
 from .errors import FeaturesError, PictureError
-
-Floats = NDArray[np.float32]
 
 CHUNK = 32  # pictures sent to a process at a time: a fraction of a second's work
 DEATHS = 2  # of a process that a picture was alone in, before the picture is given up
@@ -44,7 +42,7 @@ class Task:
     kinds: tuple[catalogue.Kind, ...]
 
 
-Outcome = dict[str, Floats] | str  # kind → vector, or why the picture cannot be read
+Outcome = dict[str, catalogue.Vector] | str  # kind → vector, or why the picture cannot be read
 Results = list[tuple[Task, Outcome]]
 
 
@@ -145,10 +143,11 @@ def _add(workers: dict[Connection, _Worker]) -> None:
 def _serve(connection: Connection) -> None:
     """Answer once to say that it is there, then each chunk with its outcomes, or with the traceback of a mistake.
 
-    Leaves Ctrl-C to the parent and ends with it. Nothing here calls BLAS, so each process has one busy thread.
+    Leaves Ctrl-C to the parent and ends with it. BLAS gets one thread, so that processes do not fight for cores.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    threadpool_limits(1)
     # glibc's malloc learns from the largest block that is freed what to keep for itself. Without this one it would hand
     # a picture's memory back to the kernel and fetch it again, page by page, which takes a third of the time or more.
     np.empty(16 << 20, np.uint8)
@@ -173,7 +172,10 @@ def _end_with_parent() -> None:
 def _describe(task: Task) -> Outcome:
     """Decode a picture once and compute all kinds wanted of it."""
     try:
-        grey = catalogue.read(task.path)
+        if any(kind.in_colour for kind in task.kinds):
+            grey, colours = catalogue.read_both(task.path)
+        else:
+            grey = colours = catalogue.read(task.path)
     except PictureError as error:
         return error.reason
-    return {kind.name: kind.of_grey(grey) for kind in task.kinds}
+    return {kind.name: kind.compute(colours if kind.in_colour else grey) for kind in task.kinds}

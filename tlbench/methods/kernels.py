@@ -1,14 +1,20 @@
-"""Radial basis function kernels averaged over several kinds of feature."""
+"""Kernel functions, and their mean over several kinds of feature."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .histogram_distances import chi_squared_distances, intersections, mean_chi_squared_distance
+
 Floats = NDArray[np.float64]
+KernelName = Literal["linear", "polynomial", "rbf", "chi2", "intersection"]
+KernelFunction = Callable[[Floats, Floats], Floats]
+"""From rows (n, d) and columns (m, d) a new matrix (n, m)."""
 
 
 def squared_distances(rows: Floats, columns: Floats) -> Floats:
@@ -40,6 +46,140 @@ def mean_squared_distance(examples: Floats) -> float:
 
 
 @dataclass(frozen=True)
+class Linear:
+    """x·z. In a mean over kinds a kind of long vectors outweighs the others."""
+
+    @classmethod
+    def fit(cls, examples: Floats) -> Linear:
+        """Nothing is chosen."""
+        del examples
+        return cls()
+
+    def __call__(self, rows: Floats, columns: Floats) -> Floats:
+        """Kernel matrix (n, m)."""
+        return rows @ columns.T
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """(γ x·z + 1)^degree."""
+
+    gamma: float
+    degree: int = 2
+
+    @classmethod
+    def fit(cls, examples: Floats) -> Polynomial:
+        """γ = 1 / mean ‖x‖² of examples (n, d), so that both terms weigh the same; 0 if all are zero."""
+        return cls(_one_over(float(np.einsum("ij,ij->", examples, examples)) / len(examples)))
+
+    def __call__(self, rows: Floats, columns: Floats) -> Floats:
+        """Kernel matrix (n, m)."""
+        similarity = rows @ columns.T
+        similarity *= self.gamma
+        similarity += 1.0
+        return similarity**self.degree
+
+
+@dataclass(frozen=True)
+class RBF:
+    """exp(−γ‖x − z‖²)."""
+
+    gamma: float
+
+    @classmethod
+    def fit(cls, examples: Floats) -> RBF:
+        """γ = 1 / mean squared distance of examples (n, d); 0 if they are all the same, and the kernel is then one."""
+        return cls(_one_over(mean_squared_distance(examples)))
+
+    def __call__(self, rows: Floats, columns: Floats) -> Floats:
+        """Kernel matrix (n, m)."""
+        similarity = squared_distances(rows, columns)
+        similarity *= -self.gamma
+        return np.exp(similarity, out=similarity)
+
+
+@dataclass(frozen=True)
+class ChiSquared:
+    """exp(−γ Σ (x − z)²/(x + z)) for features of zero or more, such as histograms (Zhang et al., IJCV 73(2), 2007)."""
+
+    gamma: float
+
+    @classmethod
+    def fit(cls, examples: Floats) -> ChiSquared:
+        """γ = 1 / mean χ² distance of examples (n, d), or 0 if they are all the same. ValueError if one is negative."""
+        return cls(_one_over(mean_chi_squared_distance(examples)))
+
+    def __call__(self, rows: Floats, columns: Floats) -> Floats:
+        """Kernel matrix (n, m). Raises ValueError for a negative feature."""
+        similarity = chi_squared_distances(rows, columns)
+        similarity *= -self.gamma
+        return np.exp(similarity, out=similarity)
+
+
+@dataclass(frozen=True)
+class Intersection:
+    """Σ min(x, z) for features of zero or more; at most one for histograms that sum to one."""
+
+    @classmethod
+    def fit(cls, examples: Floats) -> Intersection:
+        """Nothing is chosen."""
+        del examples
+        return cls()
+
+    def __call__(self, rows: Floats, columns: Floats) -> Floats:
+        """Kernel matrix (n, m). Raises ValueError for a negative feature."""
+        return intersections(rows, columns)
+
+
+KERNELS: Mapping[KernelName, Callable[[Floats], KernelFunction]] = {
+    "linear": Linear.fit,
+    "polynomial": Polynomial.fit,
+    "rbf": RBF.fit,
+    "chi2": ChiSquared.fit,
+    "intersection": Intersection.fit,
+}
+"""What each name stands for: from examples (n, d) a kernel function whose parameters suit them."""
+
+
+@dataclass(frozen=True)
+class MeanKernel:
+    """Mean over feature kinds, each with a kernel function of its own (``functions``, by kind)."""
+
+    functions: Mapping[str, KernelFunction]
+
+    @classmethod
+    def fit(cls, features: Mapping[str, Floats], names: Mapping[str, KernelName] | KernelName) -> MeanKernel:
+        """Choose parameters from (n, d) arrays, one a kind, that describe the same n examples.
+
+        ``names`` says which kernel each kind gets, or one for all. Raises ValueError for a name that is not in
+        ``KERNELS``, for kinds without one, and as the kernels' own ``fit``, then naming the kind.
+        """
+        chosen = dict.fromkeys(features, names) if isinstance(names, str) else names
+        if set(chosen) != set(features):
+            raise ValueError(f"kernels are named for {sorted(chosen)}, but the kinds are {sorted(features)}")
+        functions: dict[str, KernelFunction] = {}
+        for kind, values in features.items():
+            if chosen[kind] not in KERNELS:
+                raise ValueError(f"unknown kernel {chosen[kind]!r}; there are {', '.join(KERNELS)}")
+            try:
+                functions[kind] = KERNELS[chosen[kind]](values)
+            except ValueError as error:
+                raise ValueError(f"{kind}: {error}") from error
+        return cls(functions)
+
+    def __call__(self, rows: Mapping[str, Floats], columns: Mapping[str, Floats]) -> Floats:
+        """Kernel matrix (n, m) between two sets of examples given by kind."""
+        total: Floats | None = None
+        for kind, function in self.functions.items():
+            similarity = function(rows[kind], columns[kind])
+            total = similarity if total is None else np.add(total, similarity, out=total)
+        if total is None:
+            raise ValueError("a kernel needs at least one kind of feature")
+        total /= len(self.functions)
+        return total
+
+
+@dataclass(frozen=True)
 class MeanRBFKernel:
     """Mean over feature kinds of exp(−γ‖x − z‖²), γ = 1 / mean squared distance of the fitted examples.
 
@@ -52,18 +192,12 @@ class MeanRBFKernel:
     @classmethod
     def fit(cls, features: Mapping[str, Floats]) -> MeanRBFKernel:
         """Choose every γ from (n, d) arrays, one a kind, that describe the same n examples."""
-        spreads = {kind: mean_squared_distance(values) for kind, values in features.items()}
-        return cls({kind: 1.0 / spread if spread > 0.0 else 0.0 for kind, spread in spreads.items()})
+        return cls({kind: RBF.fit(values).gamma for kind, values in features.items()})
 
     def __call__(self, rows: Mapping[str, Floats], columns: Mapping[str, Floats]) -> Floats:
         """Kernel matrix (n, m) between two sets of examples given by kind."""
-        total: Floats | None = None
-        for kind, gamma in self.gammas.items():
-            similarity = squared_distances(rows[kind], columns[kind])
-            similarity *= -gamma
-            np.exp(similarity, out=similarity)
-            total = similarity if total is None else np.add(total, similarity, out=total)
-        if total is None:
-            raise ValueError("a kernel needs at least one kind of feature")
-        total /= len(self.gammas)
-        return total
+        return MeanKernel({kind: RBF(gamma) for kind, gamma in self.gammas.items()})(rows, columns)
+
+
+def _one_over(spread: float) -> float:
+    return 1.0 / spread if spread > 0.0 else 0.0
