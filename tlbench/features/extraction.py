@@ -30,7 +30,7 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file. identity: the sha256 of its bytes, in hex; two files with the same one are the same picture."""
+    """A picture file. identity: of its bytes' sha256, in hex; two files with the same one are the same picture."""
 
     identity: str
     path: Path

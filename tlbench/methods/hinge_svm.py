@@ -11,6 +11,10 @@ machine has no b):
 and v = Σ_i α_i y_i φ(x_i). If f_j is a hyperplane w_j of the same space, the same machine is the one that minimises
 ½‖w − Σ_j β_j w_j‖² over w = v + Σ_j β_j w_j; but any function will do as f_j.
 
+With few examples and costs that balance the classes b often has an interval of equally good values (no α strictly
+between its bounds). Its middle is taken; LIBSVM takes an end, whichever rounding leads it to, and test decisions can
+differ by whole points of accuracy between the two.
+
 All functions take stacks: leading dimensions are independent machines. A machine with fewer examples than its stack is
 padded with labels of zero; what else padding holds has no influence.
 """
