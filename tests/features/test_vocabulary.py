@@ -154,7 +154,8 @@ def test_kinds_are_settled_by_name(tmp_path: Path, pictures: list[Picture]) -> N
     assert settled[1].key == learn("sift", pictures, (), tmp_path / "c", 1).kind.key
     assert settle(["phog"], [], (), tmp_path / "c", 1)[0] is kinds.KINDS["phog"]
     with pytest.raises(FeaturesError, match="no kind of feature 'surf'"):
-        settle(["phog", "surf"], pictures, (), tmp_path / "c", 1)
+        settle(["sift", "surf"], pictures, (), tmp_path / "new", 1)
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_is_kept_to_learn_from_is_small(tmp_path: Path, pictures: list[Picture]) -> None:

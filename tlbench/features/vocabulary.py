@@ -61,8 +61,9 @@ def settle(
     progress: Progress = silent,
 ) -> list[Kind]:
     """The kinds of these names, their words learned where they have any; see ``learn``."""
+    plain = {name: find(name) for name in names if name not in BAGS}  # first: a name that is unknown costs no learning
     return [
-        learn(name, learn_from, apart_from, cache, jobs, skip_broken, progress).kind if name in BAGS else find(name)
+        plain.get(name) or learn(name, learn_from, apart_from, cache, jobs, skip_broken, progress).kind
         for name in names
     ]
 
