@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +28,28 @@ def open_pack(
     jobs: int,
     skip_broken: bool = False,
     watch: Watch | None = None,
-) -> datasets.FeaturePack:
-    """Open a data set; of pictures, compute the features that were not computed before with ``jobs`` processes.
+) -> datasets.KernelData:
+    """Open a data set, or several of its settings; features of pictures not described before take ``jobs`` processes.
 
     Raises data errors, and PictureError for pictures that cannot be read unless ``skip_broken``, which leaves them out
     with a notice.
     """
+    if options.settings:
+        each = {name: replace(options, setting=name, settings=()) for name in options.settings}
+        opened = {name: open_setting(reference, one, folder, jobs, skip_broken, watch) for name, one in each.items()}
+        return datasets.SettingPacks(opened)
+    return open_setting(reference, options, folder, jobs, skip_broken, watch)
+
+
+def open_setting(
+    reference: str,
+    options: datasets.Options,
+    folder: Path,
+    jobs: int,
+    skip_broken: bool = False,
+    watch: Watch | None = None,
+) -> datasets.FeaturePack:
+    """One setting alone; arguments and errors as in ``open_pack``."""
     watch = watch or Watch()
     opened = datasets.open_data(reference, options, folder, watch.unpacking)
     if isinstance(opened, datasets.FeaturePack):

@@ -33,7 +33,7 @@ from .records import Records, RecordsError, describe, printable, run_folder
 from .settings import Settings, resolve
 from .study import Block, Study
 
-Data = datasets.FeaturePack | datasets.LabelledPictures
+Data = datasets.KernelData | datasets.LabelledPictures
 
 BREAKAGES_BEFORE_ALONE = 2
 
@@ -107,7 +107,9 @@ def data_options(study: Study, settings: Settings, reference: str) -> datasets.O
     entry, _ = datasets.find(reference)
     categories, kinds = (tuple(chosen[key] or ()) for key in ("categories", "features"))
     side = study.side(msgspec.convert(settings.parameters, study.Parameters)) if "side" in entry.options else None
-    return datasets.Options(chosen["setting"], chosen["background"], categories, kinds, side, chosen["class_list"])
+    setting = chosen["setting"]
+    one, several = (None, tuple(setting)) if isinstance(setting, list) else (setting, ())
+    return datasets.Options(one, several, chosen["background"], categories, kinds, side, chosen["class_list"])
 
 
 def prepare(protocol: Protocol, settings: Settings, reference: str, pack: Data, results: Path) -> Prepared:
@@ -181,10 +183,10 @@ def compute_missing(
     report(0, len(missing), 0.0)
     with prepared.records.swept(), prepared.records.scratch("pack") as packed:
         try:
-            if isinstance(prepared.pack, datasets.FeaturePack):
-                datasets.save_pack(prepared.pack, packed)
-            else:
+            if isinstance(prepared.pack, datasets.LabelledPictures):
                 datasets.save_pictures(prepared.pack, packed)
+            else:
+                datasets.save_pack(prepared.pack, packed)
         except OSError as error:
             raise RecordsError(f"{packed.parent} cannot hold the run's data ({error.strerror or error})") from None
         work = _Work(packed, prepared.records.folder, device)

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from .protocol import (
     Claim,
     Figure,
@@ -79,7 +77,7 @@ def resolve(
         values[key] = _typed(text, like=usual[key])
     values["conditions"] = list(dict.fromkeys(values["conditions"]))
     parameters = convert({key: values[key] for key in (*factors, *protocol.choices)}, study.Parameters, protocol.name)
-    values |= msgspec.structs.asdict(parameters)
+    values |= {key: getattr(parameters, key) for key in (*factors, *protocol.choices)}
     values |= {key: sorted(set(levels)) for key in factors if isinstance(levels := values[key], list)}
     if not values["conditions"]:
         raise ProtocolError(f"{protocol.name} needs at least one condition; known are {', '.join(study.says)}")

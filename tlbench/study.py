@@ -141,13 +141,13 @@ class Study:
 
 
 def units_by_groups(
-    units: Callable[[Any, Any], list[str]], groups: Mapping[str, str], splits_per_block: int
+    units: Callable[[Any, Any], Mapping[str, Mapping[str, Value]]], groups: Mapping[str, str], splits_per_block: int
 ) -> Callable[[Any, Any, Sequence[str], int], list[Piece]]:
     """A study's ``cut`` into units × batches of splits × groups of conditions that are computed together.
 
-    units: (data, parameters) → the units of replication. groups: condition → its group; adding a condition runs only
-    its group. splits_per_block: splits that one block computes as a batch, fixed so that bytes never depend on what
-    happened to be missing.
+    units: (data, parameters) → the units of replication, each with the levels that it alone has. groups: condition →
+    its group; adding a condition runs only its group. splits_per_block: splits that one block computes as a batch,
+    fixed so that bytes never depend on what happened to be missing.
     """
 
     def cut(data: Any, parameters: Any, conditions: Sequence[str], seeds: int) -> list[Piece]:
@@ -157,8 +157,8 @@ def units_by_groups(
         starts = range(0, seeds, splits_per_block)
         batches = [tuple(range(start, min(start + splits_per_block, seeds))) for start in starts]
         return [
-            Piece(unit, splits, group, tuple(members))
-            for unit in units(data, parameters)
+            Piece(unit, splits, group, tuple(members), at)
+            for unit, at in units(data, parameters).items()
             for splits in batches
             for group, members in together.items()
         ]

@@ -24,6 +24,7 @@ from .picture_folder import PictureSet
 from .pictures_file import load_pictures, save_pictures
 from .pixels import ArrayPixels, FilePixels
 from .remote_files import RemoteFile, data_folder, state
+from .setting_packs import KernelData, SettingPacks, target_of
 from .splits import Amounts, TaskRows, draw_task, generator
 from .trees import ensure_tree, find_tree
 
@@ -36,10 +37,12 @@ __all__ = [
     "Entry",
     "FeaturePack",
     "FilePixels",
+    "KernelData",
     "LabelledPictures",
     "Options",
     "PictureSet",
     "RemoteFile",
+    "SettingPacks",
     "SplitKind",
     "TaskRows",
     "adopt",
@@ -69,5 +72,6 @@ __all__ = [
     "save_pictures",
     "short_name",
     "state",
+    "target_of",
     "to_fetch",
 ]

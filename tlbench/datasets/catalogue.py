@@ -36,6 +36,7 @@ from .network_loaders import (
 )
 from .picture_folder import PictureSet, scan
 from .remote_files import RemoteFile, state
+from .setting_packs import KernelData
 from .trees import archive_of, ensure_tree, find_tree
 
 CALTECH256_SETTINGS = {
@@ -171,7 +172,10 @@ def needed_files(reference: str, options: Options) -> list[RemoteFile]:
     entry, _ = find(reference)
     if entry.collection:
         return [archive_of(entry.collection)]
-    return [entry.files[_of_setting(options, entry.files)]] if entry.files else []
+    if not entry.files:
+        return []
+    wanted = [replace(options, setting=name) for name in options.settings] or [options]
+    return [entry.files[_of_setting(one, entry.files)] for one in wanted]
 
 
 def to_fetch(reference: str, options: Options, folder: Path) -> list[RemoteFile]:
@@ -254,7 +258,7 @@ def public_name(reference: str) -> str:
     return entry.name if path is None else entry.name.replace("PATH", path.name)
 
 
-def short_name(reference: str, pack: FeaturePack | LabelledPictures) -> str:
+def short_name(reference: str, pack: KernelData | LabelledPictures) -> str:
     """What results are filed under: the name, or a user's file's or folder's with six characters of the fingerprint."""
     entry, path = find(reference)
     return entry.name if path is None else f"{path.stem or 'data'}-{pack.fingerprint[:6]}"

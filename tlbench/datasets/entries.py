@@ -19,11 +19,13 @@ from .remote_files import RemoteFile
 class Options:
     """What a user may choose about a data set; None and () leave it to the data set.
 
-    features: kinds that pictures are described with. side: height and width in pixels that pictures for networks are
-    brought to. class_list: a CSV file that tells which classes are natural and which man-made.
+    settings: several settings side by side, instead of one. features: kinds that pictures are described with. side:
+    height and width in pixels that pictures for networks are brought to. class_list: a CSV file that tells which
+    classes are natural and which man-made.
     """
 
     setting: str | None = None
+    settings: tuple[str, ...] = ()
     background: str | None = None
     categories: tuple[str, ...] = ()
     features: tuple[str, ...] = ()

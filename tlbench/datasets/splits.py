@@ -9,13 +9,12 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .errors import DataError
 from .feature_pack import FeaturePack, Rows
 
 LEAST_TEST_EXAMPLES = 15
-Overlap = Literal["repaired", "kept"]
+Overlap = Literal["repaired", "kept", "same-number", "no-refill", "test-rows"]
 
 
 def generator(seed: int, purpose: str, unit: str = "", split: int = 0) -> np.random.Generator:
@@ -73,9 +72,14 @@ def draw_task(
 
     ``overlap`` says what becomes of pictures that a source shares with the target's pool, training and test together.
     repaired: they are removed from the source, which is refilled up to ``source_examples`` with background that the
-    target never sees (fewer, where there is not enough). kept: sources train on all they were released with.
+    target never sees (fewer, where there is not enough). kept: sources train on all they were released with. The rest
+    take the leak apart. no-refill: removed, and the source stays small. same-number: kept, but as many negatives of the
+    source are drawn as no-refill would leave. test-rows: only what the target is tested on is removed, and refilled
+    with background outside the target's pool; for one split at a time, as each has another test.
     Raises DataError where examples are too few (how many there are, how many are needed).
     """
+    if overlap == "test-rows" and len(splits) > 1:
+        raise ValueError("overlap 'test-rows' is for one split at a time")
     positives = pack.categories[target]
     training_pool, test_pool, source_pool = _background_pools(pack, target, overlap, seed)
     test_positives = _test_size(len(positives), amounts.most_shots, amounts, f"category '{target}'", "shots")
@@ -92,15 +96,6 @@ def draw_task(
             f"{amounts.negatives} negatives are needed"
         )
 
-    hidden = np.zeros(len(pack.identities), dtype=bool)
-    if overlap == "repaired":
-        hidden[np.concatenate([positives, training_pool, test_pool])] = True
-    refill = source_pool[~hidden[source_pool]] if overlap == "repaired" else source_pool[:0]
-    sources = {
-        name: _draw_source(pack, name, hidden, refill, amounts, generator(seed, f"source {name}", target))
-        for name in pack.categories
-        if name != target
-    }
     train, test = [], []
     for split in splits:
         draw = generator(seed, "target", target, split)
@@ -110,7 +105,30 @@ def draw_task(
         train.append(np.r_[drawn_negatives[: amounts.negatives], drawn_positives[: amounts.most_shots]])
         held_positives = drawn_positives[amounts.most_shots : amounts.most_shots + test_positives]
         test.append(np.r_[held_positives, held_apart[:test_negatives]])
+    pool = np.concatenate([positives, training_pool, test_pool])
+    sources = _draw_sources(pack, target, _Closing(overlap, pool, np.concatenate(test)), source_pool, amounts, seed)
     return TaskRows(sources, np.array(train, dtype=np.intp), np.array(test, dtype=np.intp), test_positives)
+
+
+@dataclass(frozen=True)
+class _Closing:
+    """How the overlap is closed: the rows of the target's pool, and those of its test."""
+
+    overlap: Overlap
+    pool: Rows
+    test: Rows
+
+    @property
+    def hidden(self) -> Rows:
+        """Rows that no source may train on."""
+        return {"kept": self.pool[:0], "same-number": self.pool[:0], "test-rows": self.test}.get(
+            self.overlap, self.pool
+        )
+
+    @property
+    def refills(self) -> bool:
+        """Whether what was removed is replaced."""
+        return self.overlap in ("repaired", "test-rows")
 
 
 def _background_pools(pack: FeaturePack, target: str, overlap: Overlap, seed: int) -> tuple[Rows, Rows, Rows]:
@@ -119,7 +137,7 @@ def _background_pools(pack: FeaturePack, target: str, overlap: Overlap, seed: in
         own = pack.background[target]
         everything = np.unique(np.concatenate(list(pack.background.values())))
         return own, own, everything
-    if overlap == "kept":
+    if overlap != "repaired":
         raise DataError(
             "these data have one background, divided between sources and target: there is no overlap to keep; "
             "leave overlap at repaired"
@@ -140,18 +158,29 @@ def _test_size(available: int, used: int, amounts: Amounts, what: str, use: str)
     return size
 
 
-def _draw_source(
-    pack: FeaturePack, name: str, hidden: NDArray[np.bool_], refill: Rows, amounts: Amounts, draw: np.random.Generator
-) -> SourceRows:
-    """Rows of one source: its own without the hidden ones, negatives refilled where they are too few."""
-    positives, own = pack.categories[name], pack.background_of(name)
-    positives = draw.permutation(positives[~hidden[positives]])[: amounts.source_examples]
-    own = draw.permutation(own[~hidden[own]])[: amounts.source_examples]
-    new = np.ones(len(hidden), dtype=bool)
-    new[own] = False
-    added = draw.permutation(refill[new[refill]])[: amounts.source_examples - len(own)]
-    negatives = np.sort(np.concatenate([own, added]))
-    if not len(positives) or not len(negatives):
-        lacking = "background" if len(positives) else "positive"
-        raise DataError(f"source '{name}' has no {lacking} example left that the target does not use")
-    return SourceRows(np.sort(positives), negatives)
+def _draw_sources(
+    pack: FeaturePack, target: str, closing: _Closing, source_pool: Rows, amounts: Amounts, seed: int
+) -> dict[str, SourceRows]:
+    """Rows of each source: its own without the hidden ones, negatives refilled where they are too few."""
+    hidden, taken = (np.zeros(len(pack.identities), dtype=bool) for _ in range(2))
+    hidden[closing.hidden] = True
+    taken[closing.pool] = True
+    refill = source_pool[~taken[source_pool]] if closing.refills else source_pool[:0]
+    drawn = {}
+    for name in pack.categories:
+        if name == target:
+            continue
+        draw = generator(seed, f"source {name}", target)
+        positives, own = pack.categories[name], pack.background_of(name)
+        positives = draw.permutation(positives[~hidden[positives]])[: amounts.source_examples]
+        most = int((~taken[own]).sum()) if closing.overlap == "same-number" else amounts.source_examples
+        own = draw.permutation(own[~hidden[own]])[: min(most, amounts.source_examples)]
+        new = np.ones(len(hidden), dtype=bool)
+        new[own] = False
+        added = draw.permutation(refill[new[refill]])[: amounts.source_examples - len(own)]
+        negatives = np.sort(np.concatenate([own, added]))
+        if not len(positives) or not len(negatives):
+            lacking = "background" if len(positives) else "positive"
+            raise DataError(f"source '{name}' has no {lacking} example left that the target does not use")
+        drawn[name] = SourceRows(np.sort(positives), negatives)
+    return drawn

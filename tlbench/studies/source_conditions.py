@@ -1,0 +1,109 @@
+"""Ways to lean on sources: each takes a task and gives accuracies and, where it learns them, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from ..methods.source_weights import ball_weights, scalar_weights
+from .source_task import Task
+
+Floats = NDArray[np.float64]
+Positive = Annotated[int, Meta(ge=1)]
+Strength = Annotated[float, Meta(gt=0)]
+
+
+class Strengths(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is chosen about conditions: the sign of learned weights, PMT's Γ, ρ of the penalty on β, boosting's M."""
+
+    nonnegative: bool
+    projection: Strength
+    penalty: Strength
+    rounds: Positive
+
+
+@dataclass(frozen=True)
+class Found:
+    """By condition: balanced accuracies (S, H) in percent, and weights (S, H, k) of those that learn them."""
+
+    accuracies: Mapping[str, Floats]
+    weights: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Conditions that are computed together; says: condition → what it is, in a line."""
+
+    says: Mapping[str, str]
+    compute: Callable[[Task, Strengths], Found]
+
+
+def _none(task: Task, _: Strengths) -> Found:
+    return Found({"none": task.accuracy(np.zeros((*task.labels.shape[:2], len(task.names))))})
+
+
+def _single(task: Task, _: Strengths) -> Found:
+    k = len(task.names)
+    alone, bound = scalar_weights(task.leave_one_out)
+    each = task.accuracy(np.moveaxis(alone[..., None, :] * np.eye(k), -2, 0))
+    chosen = np.argmin(bound, axis=-1)
+    return Found(
+        {
+            "single-mean": each.mean(axis=0),
+            "single-selected": np.take_along_axis(each, chosen[None], axis=0)[0],
+            "single-oracle": each.max(axis=0),
+        },
+        {"single-selected": alone * (np.arange(k) == chosen[..., None])},
+    )
+
+
+def _fixed(task: Task, _: Strengths) -> Found:
+    k = len(task.names)
+    stack = (*task.labels.shape[:2], k)
+    return Found(
+        {
+            "multi-average": task.accuracy(np.full(stack, 1.0 / k)),
+            "multi-equal": task.accuracy(np.full(stack, 1.0 / np.sqrt(k))),
+        }
+    )
+
+
+def _weighted(task: Task, strengths: Strengths) -> Found:
+    weights = ball_weights(task.leave_one_out, "l2", strengths.nonnegative)
+    return Found({"multi-weighted": task.accuracy(weights)}, {"multi-weighted": weights})
+
+
+def _weighted_l1(task: Task, strengths: Strengths) -> Found:
+    weights = ball_weights(task.leave_one_out, "l1", strengths.nonnegative)
+    return Found({"multi-weighted-l1": task.accuracy(weights)}, {"multi-weighted-l1": weights})
+
+
+OF_THE_PAPER: Mapping[str, Group] = {
+    "none": Group({"none": "no transfer: the target alone (β = 0)"}, _none),
+    "single": Group(
+        {
+            "single-mean": "one source, its weight in [0, 1] learned by leave-one-out; mean over the sources",
+            "single-selected": "the one source that leave-one-out selects",
+            "single-oracle": "the one source that is best on the test set: nobody can know it",
+        },
+        _single,
+    ),
+    "fixed": Group(
+        {
+            "multi-average": "all k sources, each with weight 1/k",
+            "multi-equal": "all k sources, each with weight 1/√k",
+        },
+        _fixed,
+    ),
+    "weighted": Group(
+        {"multi-weighted": "all sources, weights learned by leave-one-out within ‖β‖₂ ≤ 1"},
+        _weighted,
+    ),
+    "weighted-l1": Group({"multi-weighted-l1": "the same within ‖β‖₁ ≤ 1"}, _weighted_l1),
+}
