@@ -89,11 +89,12 @@ class Task:
         return list(self.sources.kernel.functions)
 
     def kernels_of(self, kind: str) -> tuple[Floats, Floats]:
-        """The kernels of one kind of feature alone: (S, 1, N, N) among training examples, (S, 1, T, N) with them."""
+        """The kernels of one kind of feature alone: (S, H, N, N) among training examples, (S, 1, T, N) with them."""
         kernel = MeanKernel({kind: self.sources.kernel.functions[kind]})
         train, test = ([self.sources.pack.take(rows) for rows in part] for part in (self.rows.train, self.rows.test))
-        among = np.stack([kernel(own, own) for own in train])
-        return among[:, None], np.stack([kernel(other, own) for other, own in zip(test, train, strict=True)])[:, None]
+        among = np.stack([kernel(own, own) for own in train])[:, None]
+        across = np.stack([kernel(other, own) for other, own in zip(test, train, strict=True)])[:, None]
+        return np.broadcast_to(among, (*self.labels.shape, among.shape[-1])), across
 
     @cached_property
     def leave_one_out(self) -> LeaveOneOut:
