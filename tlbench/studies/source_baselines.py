@@ -7,8 +7,10 @@ classes weigh the same, and C is that of the least-squares machines: nothing is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from ..methods.adapted_svm import adaptive_svm, fixed_transfer_svm
@@ -18,10 +20,19 @@ from ..methods.penalised_weights import penalised_svm
 from ..methods.projective_svm import projective_svm
 from ..methods.score_features import feature_svm, own_confidences
 from ..methods.source_boosting import multi_source_boosting
-from .source_conditions import Found, Group, Strengths
-from .source_task import Task
+from .source_conditions import Found, Group
+from .source_task import Positive, Task, TaskChoices
 
 Floats = NDArray[np.float64]
+Strength = Annotated[float, Meta(gt=0)]
+
+
+class Strengths(TaskChoices, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """With what is chosen about baselines: Γ of PMT-SVM, ρ of the penalty on β, M rounds of boosting."""
+
+    projection: Strength
+    penalty: Strength
+    rounds: Positive
 
 
 def _features_svm(task: Task, _: Strengths) -> Found:

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Any
 
-import msgspec
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 
 from ..methods.source_weights import ball_weights, scalar_weights
-from .source_task import Task
+from .source_task import Task, TaskChoices
 
 Floats = NDArray[np.float64]
-Positive = Annotated[int, Meta(ge=1)]
-Strength = Annotated[float, Meta(gt=0)]
-
-
-class Strengths(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is chosen about conditions: the sign of learned weights, PMT's Γ, ρ of the penalty on β, boosting's M."""
-
-    nonnegative: bool
-    projection: Strength
-    penalty: Strength
-    rounds: Positive
 
 
 @dataclass(frozen=True)
@@ -38,18 +25,18 @@ class Found:
 
 @dataclass(frozen=True)
 class Group:
-    """Conditions that are computed together; says: condition → what it is, in a line."""
+    """Conditions that are computed together; says: condition → what it is, in a line; compute: (task, choices) →."""
 
     says: Mapping[str, str]
-    compute: Callable[[Task, Strengths], Found]
+    compute: Callable[[Task, Any], Found]
 
 
-def _none(task: Task, _: Strengths) -> Found:
-    return Found({"none": task.accuracy(np.zeros((*task.labels.shape[:2], len(task.names))))})
+def _none(task: Task, _: TaskChoices) -> Found:
+    return Found({"none": task.accuracy(np.zeros((*task.labels.shape[:2], task.scores.shape[-1])))})
 
 
-def _single(task: Task, _: Strengths) -> Found:
-    k = len(task.names)
+def _single(task: Task, _: TaskChoices) -> Found:
+    k = task.scores.shape[-1]
     alone, bound = scalar_weights(task.leave_one_out)
     each = task.accuracy(np.moveaxis(alone[..., None, :] * np.eye(k), -2, 0))
     chosen = np.argmin(bound, axis=-1)
@@ -63,8 +50,8 @@ def _single(task: Task, _: Strengths) -> Found:
     )
 
 
-def _fixed(task: Task, _: Strengths) -> Found:
-    k = len(task.names)
+def _fixed(task: Task, _: TaskChoices) -> Found:
+    k = task.scores.shape[-1]
     stack = (*task.labels.shape[:2], k)
     return Found(
         {
@@ -74,13 +61,13 @@ def _fixed(task: Task, _: Strengths) -> Found:
     )
 
 
-def _weighted(task: Task, strengths: Strengths) -> Found:
-    weights = ball_weights(task.leave_one_out, "l2", strengths.nonnegative)
+def _weighted(task: Task, choices: TaskChoices) -> Found:
+    weights = ball_weights(task.leave_one_out, "l2", choices.nonnegative)
     return Found({"multi-weighted": task.accuracy(weights)}, {"multi-weighted": weights})
 
 
-def _weighted_l1(task: Task, strengths: Strengths) -> Found:
-    weights = ball_weights(task.leave_one_out, "l1", strengths.nonnegative)
+def _weighted_l1(task: Task, choices: TaskChoices) -> Found:
+    weights = ball_weights(task.leave_one_out, "l1", choices.nonnegative)
     return Found({"multi-weighted-l1": task.accuracy(weights)}, {"multi-weighted-l1": weights})
 
 

@@ -5,19 +5,49 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
+from typing import Annotated, Literal
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
-from ..datasets import FeaturePack, TaskRows
+from ..datasets import Amounts, FeaturePack, KernelData, TaskRows, draw_task, target_of
 from ..methods.kernels import KernelName, MeanKernel
 from ..methods.least_squares_svm import Factorisation, class_balance, factorise, train
 from ..methods.source_weights import LeaveOneOut, leave_one_out
 from ..methods.transfer_terms import hyperplane_products
 
 Floats = NDArray[np.float64]
+Positive = Annotated[int, Meta(ge=1)]
 CHUNK = 200
 """Source examples whose kernel with the target is held at once: what fits a cache is faster than what does not."""
+
+
+class TaskChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a task is made with; the protocol file gives the reason for each. setting: empty where there is but one."""
+
+    shots: Annotated[list[Positive], Meta(min_length=1)]
+    setting: str | list[str] = ""
+    negatives: Positive
+    test_examples: Annotated[int, Meta(ge=15)]
+    source_examples: Positive
+    kernel: KernelName
+    C: Annotated[float, Meta(gt=0)]
+    overlap: Literal["repaired", "kept"]
+    nonnegative: bool
+    seed: Annotated[int, Meta(ge=0)]
+
+    def __post_init__(self) -> None:
+        """Refuse an infinite C, which has no balanced machine."""
+        if not isfinite(self.C):
+            raise ValueError("C must be a finite number")
+
+    @property
+    def amounts(self) -> Amounts:
+        """How many pictures of each sort a task takes."""
+        return Amounts(max(self.shots), self.negatives, self.test_examples, self.source_examples)
 
 
 @dataclass(frozen=True)
@@ -162,3 +192,20 @@ def make_task(
         test_kernel=test_kernel,
         test_scores=scores[np.searchsorted(used_rows, rows.test)][:, None],
     )
+
+
+def units(data: KernelData, choices: TaskChoices) -> dict[str, dict[str, str]]:
+    """The targets with their setting, each after a check that there are pictures enough for it and its sources."""
+    found = {}
+    for unit in data.categories:
+        pack, target = target_of(data, unit)
+        draw_task(pack, target, choices.amounts, choices.overlap, choices.seed, [0])
+        found[unit] = {"setting": unit.partition(": ")[0]} if choices.setting else {}
+    return found
+
+
+def prepare_task(data: KernelData, unit: str, splits: Sequence[int], choices: TaskChoices) -> Task:
+    """Draw the pictures of a unit's splits and make its task."""
+    pack, target = target_of(data, unit)
+    rows = draw_task(pack, target, choices.amounts, choices.overlap, choices.seed, splits)
+    return make_task(pack, rows, choices.shots, choices.kernel, choices.C)

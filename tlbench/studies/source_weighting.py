@@ -8,76 +8,35 @@ splits as one stack.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Meta
 
-from ..datasets import Amounts, KernelData, draw_task, target_of
-from ..methods.kernels import KernelName
+from ..datasets import KernelData
 from ..study import Block, Columns, Keeping, Study, units_by_groups
-from .source_baselines import BASELINES
-from .source_conditions import OF_THE_PAPER, Found, Group, Positive, Strengths
-from .source_task import Task, make_task
-
-
-class Parameters(Strengths, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Factors and choices; the protocol file gives the reason for each value. setting: empty where there is one."""
-
-    shots: Annotated[list[Positive], Meta(min_length=1)]
-    setting: str | list[str] = ""
-    negatives: Positive
-    test_examples: Annotated[int, Meta(ge=15)]
-    source_examples: Positive
-    kernel: KernelName
-    C: Annotated[float, Meta(gt=0)]
-    overlap: Literal["repaired", "kept"]
-    seed: Annotated[int, Meta(ge=0)]
-
-    def __post_init__(self) -> None:
-        """Refuse an infinite C, which has no balanced machine."""
-        if not isfinite(self.C):
-            raise ValueError("C must be a finite number")
-
-    @property
-    def amounts(self) -> Amounts:
-        """How many pictures of each sort a task takes."""
-        return Amounts(max(self.shots), self.negatives, self.test_examples, self.source_examples)
-
+from .source_baselines import BASELINES, Strengths
+from .source_conditions import OF_THE_PAPER, Found, Group
+from .source_task import Task, prepare_task, units
 
 GROUPS: Mapping[str, Group] = {**OF_THE_PAPER, **BASELINES}
 SAYS = {condition: what for group in GROUPS.values() for condition, what in group.says.items()}
 GROUP_OF = {condition: name for name, group in GROUPS.items() for condition in group.says}
 
 
-def units(data: KernelData, parameters: Parameters) -> dict[str, dict[str, str]]:
-    """The targets with their setting, each after a check that there are pictures enough for it and its sources."""
-    found = {}
-    for unit in data.categories:
-        pack, target = target_of(data, unit)
-        draw_task(pack, target, parameters.amounts, parameters.overlap, parameters.seed, [0])
-        found[unit] = {"setting": unit.partition(": ")[0]} if parameters.setting else {}
-    return found
-
-
 def prepare(data: KernelData, block: Block) -> Task:
     """Draw the pictures, train the sources and factorise every target machine of a block's splits."""
-    parameters = msgspec.convert(block.parameters, Parameters)
-    pack, target = target_of(data, block.unit)
-    rows = draw_task(pack, target, parameters.amounts, parameters.overlap, parameters.seed, block.splits)
-    return make_task(pack, rows, parameters.shots, parameters.kernel, parameters.C)
+    return prepare_task(data, block.unit, block.splits, msgspec.convert(block.parameters, Strengths))
 
 
 def compute(task: Task, block: Block, _: Keeping) -> dict[str, Columns]:
     """Measurements of the block's conditions, and the weights of those that learn them."""
-    parameters = msgspec.convert(block.parameters, Parameters)
-    found = GROUPS[block.group].compute(task, parameters)
+    choices = msgspec.convert(block.parameters, Strengths)
+    found = GROUPS[block.group].compute(task, choices)
     return {
         "measurements": _measurements(block, task, found),
         "weights": _weights(block, task, found),
-        "sizes": _sizes(block, task),
+        "sizes": sizes(block, task),
     }
 
 
@@ -108,7 +67,8 @@ def _weights(block: Block, task: Task, found: Found) -> Columns:
     return columns
 
 
-def _sizes(block: Block, task: Task) -> Columns:
+def sizes(block: Block, task: Task) -> Columns:
+    """How many examples each source was trained on, and the target tested on."""
     rows = task.rows
     return {
         "target": [block.unit] * len(task.names),
@@ -136,7 +96,7 @@ def remarks(tables: Mapping[str, Any]) -> list[str]:
 
 STUDY = Study(
     version=1,
-    Parameters=Parameters,
+    Parameters=Strengths,
     says=SAYS,
     tables={
         "weights": ("target", "source", "split", "shots", "condition", "beta"),
