@@ -28,11 +28,14 @@ Strength = Annotated[float, Meta(gt=0)]
 
 
 class Strengths(TaskChoices, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """With what is chosen about baselines: Γ of PMT-SVM, ρ of the penalty on β, M rounds of boosting."""
+    """With what is chosen about baselines: Γ of PMT-SVM, ρ of the penalty on β, M rounds of boosting.
 
-    projection: Strength
-    penalty: Strength
-    rounds: Positive
+    A protocol without those conditions need not name them.
+    """
+
+    projection: Strength = 30.0
+    penalty: Strength = 1.0
+    rounds: Positive = 20
 
 
 def _features_svm(task: Task, _: Strengths) -> Found:
