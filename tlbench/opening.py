@@ -11,6 +11,8 @@ import numpy as np
 from . import datasets, features
 
 USUAL_FEATURES = ("phog",)
+FEWEST_TO_LEARN_FROM = 50
+SHARE_TO_LEARN_FROM = 10
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Watch:
     """Who is told how far it is: (done, in all) of an archive's bytes, (done, in all, seconds) of pictures."""
 
     unpacking: Callable[[int, int], None] = lambda *_: None
+    learning: Callable[[int, int, float], None] = lambda *_: None
     describing: Callable[[int, int, float], None] = lambda *_: None
 
 
@@ -51,19 +54,43 @@ def open_setting(
 ) -> datasets.FeaturePack:
     """One setting alone; arguments and errors as in ``open_pack``."""
     watch = watch or Watch()
-    opened = datasets.open_data(reference, options, folder, watch.unpacking)
+    kinds = options.features or USUAL_FEATURES
+    learned = any(kind in features.BAGS for kind in kinds)
+    wanted = replace(options, unused=features.MOST_TO_LEARN_FROM) if learned else options
+    opened = datasets.open_data(reference, wanted, folder, watch.unpacking)
     if isinstance(opened, datasets.FeaturePack):
         return opened
-    kinds = options.features or USUAL_FEATURES
+    if learned:
+        opened = _with_pictures_to_learn_from(opened)
     listed = [features.Picture(identity, path) for identity, path, _ in opened.pictures]
+    learn_from = [features.Picture(identity, path) for identity, path in opened.unused]
+    apart, cache = {picture.identity for picture in listed}, folder / "features"
     try:
-        described = features.describe(listed, kinds, folder / "features", jobs, skip_broken, watch.describing)
+        settled = features.settle(kinds, learn_from, apart, cache, jobs, skip_broken, watch.learning)
+        described = features.describe(listed, settled, cache, jobs, skip_broken, watch.describing)
     except features.PictureError as error:
         raise features.PictureError(
             error.path, f"{error.reason}; leave out what is broken with --skip-broken"
         ) from None
     left_out = tuple(f"{path} {reason}: left out" for path, reason in described.broken)
     return _pack(opened, described, left_out)
+
+
+def _with_pictures_to_learn_from(opened: datasets.PictureSet) -> datasets.PictureSet:
+    """Where too few pictures lie outside the experiment, a tenth of those in it, by identity, is taken out of it."""
+    if len(opened.unused) >= FEWEST_TO_LEARN_FROM:
+        return opened
+    apart = {identity for identity, *_ in opened.pictures if int(identity[:8], 16) % SHARE_TO_LEARN_FROM == 0}
+    notice = (
+        f"{len(apart)} pictures are set apart to learn visual words from, as there are only {len(opened.unused)} "
+        "of other categories: they are used for nothing else"
+    )
+    return replace(
+        opened,
+        pictures=tuple(one for one in opened.pictures if one[0] not in apart),
+        unused=(*opened.unused, *((identity, path) for identity, path, _ in opened.pictures if identity in apart)),
+        notices=(*opened.notices, notice),
+    )
 
 
 def open_pictures(

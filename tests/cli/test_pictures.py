@@ -73,8 +73,8 @@ def test_a_picture_in_two_categories_is_refused(photos):
         (("--dataset", "folder:my photos", "--background", "rest"), "did you mean 'the rest'"),
         (("--dataset", "folder:my photos", "--background", "the rest", "--categories", "ibis"), "at least two"),
         (
-            ("--dataset", "folder:my photos", "--background", "the rest", "--features", "sift"),
-            "no kind of feature 'sift'",
+            ("--dataset", "folder:my photos", "--background", "the rest", "--features", "surf"),
+            "no kind of feature 'surf'",
         ),
         (("--dataset", "digits", "--features", "phog"), "has no features to choose"),
     ],

@@ -125,7 +125,7 @@ def test_damaged_words_are_learned_again(tmp_path: Path, pictures: list[Picture]
 def test_many_pictures_are_drawn_from_by_identity(
     tmp_path: Path, pictures: list[Picture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vocabulary, "PICTURES", 7)
+    monkeypatch.setattr(vocabulary, "MOST_TO_LEARN_FROM", 7)
     learned = learn("sift", pictures, (), tmp_path / "c", 1)
     assert learned.learned_from == tuple(sorted(p.identity for p in pictures)[:7])
 

@@ -233,7 +233,11 @@ def _watching(verb: str, quiet: bool, told: Path | None) -> Iterator[opening.Wat
                     terminal.say(f"{verb} the pictures first, for blocks are planned on them; kept in {told}")
                 report(verb, "pictures")(done, total, seconds)
 
-        yield opening.Watch(unpacking, describing)
+        def learning(done: int, total: int, seconds: float) -> None:
+            if total:
+                report("sampling", "pictures to learn words from")(done, total, seconds)
+
+        yield opening.Watch(unpacking, learning, describing)
 
 
 def _show_plan(prepared: Prepared, jobs: int, device: str, fresh: bool) -> None:

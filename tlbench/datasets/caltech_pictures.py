@@ -29,7 +29,7 @@ CALTECH256_MIXED = (
 )
 CALTECH256_RELATED = ("bulldozer", "fire-truck", "motorbikes", "school-bus", "snowmobile", "car-side")
 CALTECH256_UNRELATED = ("fire-truck", "cowboy-hat", "microwave", "bonsai", "harp", "snake")
-CALTECH101_DECLARED = (
+CALTECH101_MIXED = (
     "Motorbikes",
     "dalmatian",
     "joshua_tree",
@@ -41,6 +41,21 @@ CALTECH101_DECLARED = (
     "llama",
     "ibis",
 )
+CALTECH101_RELATED = ("Motorbikes", "airplanes", "car_side", "helicopter", "ferry", "schooner")
+CALTECH101_UNRELATED = ("wheelchair", "umbrella", "laptop", "bonsai", "electric_guitar", "scorpion")
+SETTINGS_OF = {
+    "caltech256": {
+        "mixed": CALTECH256_MIXED,
+        "related": CALTECH256_RELATED,
+        "unrelated": CALTECH256_UNRELATED,
+    },
+    "caltech101": {
+        "mixed": CALTECH101_MIXED,
+        "related": CALTECH101_RELATED,
+        "unrelated": CALTECH101_UNRELATED,
+    },
+}
+"""The categories of each setting: those of Caltech-256 as released for the paper's, those of Caltech-101 our own."""
 
 
 @dataclass(frozen=True)
@@ -166,15 +181,17 @@ def scan_tree(
     tree: Tree,
     categories: Sequence[str] = (),
     *,
+    unused: int = 0,
     index: Path | None = None,
     progress: Progress | None = None,
 ) -> PictureSet:
     """The pictures of some categories and the background, by plain names, with the tree's notices before their own.
 
-    `categories`, `index` and `progress` are those of `scan`, and so are the errors.
+    `categories`, `unused`, `index` and `progress` are those of `scan`, and so are the errors.
     """
     collection = _collection(which)
-    found = scan(tree.folder, categories, collection.background, name_of=plain_name, index=index, progress=progress)
+    background = collection.background
+    found = scan(tree.folder, categories, background, name_of=plain_name, unused=unused, index=index, progress=progress)
     return replace(found, notices=(*tree.notices, *found.notices))
 
 

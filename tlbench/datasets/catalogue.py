@@ -11,13 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .caltech256_features import SETTINGS, load_caltech256_features
-from .caltech_pictures import (
-    CALTECH101_DECLARED,
-    CALTECH256_MIXED,
-    CALTECH256_RELATED,
-    CALTECH256_UNRELATED,
-    scan_tree,
-)
+from .caltech_pictures import SETTINGS_OF, scan_tree
 from .class_kinds import as_chosen
 from .decoded_folder import Decoding
 from .digits import load_digit_pictures, load_digits
@@ -39,12 +33,6 @@ from .remote_files import RemoteFile, state
 from .setting_packs import KernelData
 from .trees import archive_of, ensure_tree, find_tree
 
-CALTECH256_SETTINGS = {
-    "mixed": CALTECH256_MIXED,
-    "related": CALTECH256_RELATED,
-    "unrelated": CALTECH256_UNRELATED,
-}
-
 
 def _of_setting(options: Options, settings: Mapping[str, object]) -> str:
     name = options.setting or "mixed"
@@ -57,15 +45,13 @@ def _load_features(place: Place, options: Options) -> FeaturePack:
     return load_caltech256_features(place.folder / SETTINGS[_of_setting(options, SETTINGS)].path)
 
 
-def _load_caltech256(place: Place, options: Options) -> PictureSet:
-    tree = ensure_tree("caltech256", place.folder, place.progress)
-    categories = options.categories or CALTECH256_SETTINGS[_of_setting(options, CALTECH256_SETTINGS)]
-    return scan_tree("caltech256", tree, categories, index=place.index)
+def _load_caltech(which: str) -> Callable[[Place, Options], PictureSet]:
+    def load(place: Place, options: Options) -> PictureSet:
+        tree = ensure_tree(which, place.folder, place.progress)
+        categories = options.categories or SETTINGS_OF[which][_of_setting(options, SETTINGS_OF[which])]
+        return scan_tree(which, tree, categories, unused=options.unused, index=place.index)
 
-
-def _load_caltech101(place: Place, options: Options) -> PictureSet:
-    tree = ensure_tree("caltech101", place.folder, place.progress)
-    return scan_tree("caltech101", tree, options.categories or CALTECH101_DECLARED, index=place.index)
+    return load
 
 
 CATALOGUE = (
@@ -89,16 +75,16 @@ CATALOGUE = (
         "caltech256",
         "the pictures of Caltech-256; settings mixed, related, unrelated, or any categories",
         "CC BY 4.0 (as others list it; see CaltechDATA)",
-        _load_caltech256,
+        _load_caltech("caltech256"),
         ("setting", "categories", "features"),
         collection="caltech256",
     ),
     Entry(
         "caltech101",
-        "the pictures of Caltech-101; ten declared categories, or any",
+        "the pictures of Caltech-101; settings mixed, related, unrelated, or any categories",
         "see CaltechDATA",
-        _load_caltech101,
-        ("categories", "features"),
+        _load_caltech("caltech101"),
+        ("setting", "categories", "features"),
         collection="caltech101",
         load_pictures=pictures_of_caltech101,
         network_options=("categories", "side", "class_list"),
@@ -140,7 +126,9 @@ CATALOGUE = (
         "your own pictures: a folder with a folder of pictures for each category, and one for the background; for "
         "networks in train/ and test/, or without such parts",
         "yours",
-        lambda place, options: scan(place.own, options.categories, options.background, index=place.index),
+        lambda place, options: scan(
+            place.own, options.categories, options.background, unused=options.unused, index=place.index
+        ),
         ("background", "categories", "features"),
         load_pictures=pictures_of_folder,
         network_options=("background", "categories", "side", "class_list"),

@@ -21,7 +21,7 @@ class Options:
 
     settings: several settings side by side, instead of one. features: kinds that pictures are described with. side:
     height and width in pixels that pictures for networks are brought to. class_list: a CSV file that tells which
-    classes are natural and which man-made.
+    classes are natural and which man-made. unused: how many pictures of categories that are not in use to list besides.
     """
 
     setting: str | None = None
@@ -31,6 +31,7 @@ class Options:
     features: tuple[str, ...] = ()
     side: int | None = None
     class_list: Path | str | None = None
+    unused: int = 0
 
 
 @dataclass(frozen=True)

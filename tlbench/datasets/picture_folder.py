@@ -11,7 +11,7 @@ import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -29,13 +29,15 @@ class PictureSet:
 
     pictures: (identity, file, label), sorted by identity, which is the first half of the file's SHA-256 in hexadecimal.
     categories: the labels of the categories in the order asked for, else sorted. background: the label of what is none.
-    notices: sentences that a user of these data should read.
+    unused: (identity, file) of some pictures of labels that are neither. notices: sentences that a user of these data
+    should read.
     """
 
     pictures: tuple[tuple[str, Path, str], ...]
     categories: tuple[str, ...]
     background: str
     notices: tuple[str, ...] = ()
+    unused: tuple[tuple[str, Path], ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -67,6 +69,7 @@ def scan(
     suffixes: Sequence[str] = SUFFIXES,
     *,
     name_of: Callable[[str], str] = str,
+    unused: int = 0,
     index: Path | None = None,
     progress: Progress | None = None,
 ) -> PictureSet:
@@ -75,9 +78,10 @@ def scan(
     `categories` keeps those alone, in that order; empty, all but the background are taken. `background` names its
     label; None looks for a usual name. `name_of` makes the label from a folder's name; a user may give either. Pictures
     are told by `suffixes` in any case and lie directly in their label's folder; hidden files, Thumbs.db and __MACOSX do
-    not count, and what else is there is passed over with a notice. `index` is a folder of ours in which the identities
-    are remembered by path, size and time of change, so that only what is new or changed is read; without it, or where
-    it cannot be written, all is read each time. `progress` is told the pictures done and the pictures in all.
+    not count, and what else is there is passed over with a notice. `unused` is how many pictures of other labels to
+    list besides, drawn by the hash of their names, without those that are in use. `index` is a folder of ours in which
+    the identities are remembered by path, size and time of change, so that only what is new or changed is read; without
+    it, or where it cannot be written, all is read each time. `progress` is told the pictures done and in all.
 
     A picture that stands twice under one label is kept once, with a notice. Raises DataError for one that stands under
     two, for what is no such folder or cannot be read, for two folders of one label, fewer than two categories, an
@@ -101,8 +105,25 @@ def scan(
         if not found.pictures:
             deeper = f" directly ({found.folders} folders in it were not looked into)" if found.folders else ""
             raise DataError(f"'{label}' has no picture in {found.path}{deeper}; add some or remove the folder")
-    pictures, notices = _distinct(_identified(folder, listed, index, progress))
-    return PictureSet(pictures, wanted, background, (*notices, *_passed_over(listed)))
+    others = _some([list_pictures(folders[label], suffixes) for label in folders if label not in listed], unused)
+    identified = list(_identified(folder, {**listed, **others}, index, progress))
+    pictures, notices = _distinct(one for one in identified if one[2] in listed)
+    used = {identity for identity, _, _ in pictures}
+    rest = {identity: path for identity, path, label in identified if label not in listed and identity not in used}
+    return PictureSet(pictures, wanted, background, (*notices, *_passed_over(listed)), tuple(sorted(rest.items())))
+
+
+def _some(labels: Sequence[LabelFolder], count: int) -> dict[str, LabelFolder]:
+    """So many of their pictures, by the hash of their names, under keys that are no labels."""
+    every = [(found.path, name) for found in labels for name in found.pictures]
+    every.sort(key=lambda one: hashlib.sha256(os.fsencode(f"{one[0].name}/{one[1]}")).digest())
+    chosen = set(every[:count])
+    return {
+        f"/{found.path.name}": replace(
+            found, pictures={name: about for name, about in found.pictures.items() if (found.path, name) in chosen}
+        )
+        for found in (labels if count else ())
+    }
 
 
 def list_pictures(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> LabelFolder:
@@ -206,7 +227,7 @@ def _identified(
 ) -> Iterator[tuple[str, Path, str]]:
     """Yield each picture with its identity, remembered or read; at the end, come what may, remember those."""
     known = _Index(folder, index)
-    known.forget_but(listed.values())
+    known.forget_but(found for label, found in listed.items() if not label.startswith("/"))
     done, total = 0, sum(len(found.pictures) for found in listed.values())
     try:
         for label, found in listed.items():
@@ -280,7 +301,7 @@ class _Index:
                 written.unlink(missing_ok=True)
 
 
-def _distinct(found: Iterator[tuple[str, Path, str]]) -> tuple[tuple[tuple[str, Path, str], ...], list[str]]:
+def _distinct(found: Iterable[tuple[str, Path, str]]) -> tuple[tuple[tuple[str, Path, str], ...], list[str]]:
     """The distinct pictures, sorted by identity, and what was left out."""
     first: dict[str, tuple[str, Path, str]] = {}
     repeats: dict[str, int] = {}

@@ -10,12 +10,13 @@ from .phog import phog
 from .pixels import pixels
 from .regcov import regcov
 from .sift import dense_sift
-from .vocabulary import Vocabulary, learn, settle
+from .vocabulary import MOST_TO_LEARN_FROM, Vocabulary, learn, settle
 from .words import fit_words, histogram
 
 __all__ = [
     "BAGS",
     "KINDS",
+    "MOST_TO_LEARN_FROM",
     "Bag",
     "Described",
     "FeatureCache",

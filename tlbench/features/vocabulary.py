@@ -28,7 +28,7 @@ Bytes = NDArray[np.uint8]
 
 VERSION = 1  # of how words are learned from the same descriptors
 SEED = 0
-PICTURES = 1500  # to learn from at most: 64 descriptors of each are 320 for a word
+MOST_TO_LEARN_FROM = 1500  # pictures: 64 descriptors of each are 320 for a word
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def learn(
     skip_broken: bool = False,
     progress: Progress = silent,
 ) -> Vocabulary:
-    """The words of a kind, from at most ``PICTURES`` of the pictures given, and of none whose identity must be apart.
+    """The words of a kind, from at most ``MOST_TO_LEARN_FROM`` of the pictures, none of whose identity must be apart.
 
     Identities are hashes, so the first of them in order are a fair draw, which does not depend on the pictures' order
     and hardly changes when some are added. Words that were learned before from the same pictures are read.
@@ -86,7 +86,7 @@ def learn(
     bag = BAGS[name]
     apart = frozenset(apart_from)
     candidates = {picture.identity: picture for picture in learn_from if picture.identity not in apart}
-    chosen = [candidates[identity] for identity in sorted(candidates)[:PICTURES]]
+    chosen = [candidates[identity] for identity in sorted(candidates)[:MOST_TO_LEARN_FROM]]
     described = describe(chosen, [bag.sample], cache, jobs, skip_broken, progress)
     learned_from = tuple(chosen[place].identity for place in described.kept)
     origin = _origin(bag, learned_from)
