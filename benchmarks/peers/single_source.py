@@ -40,8 +40,8 @@ STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 class Arrays:
     """Tasks of all targets, in the order target, source, split, shots; and the sources' machines.
 
-    examples (n, d); train (tasks, N) and test (tasks, T), rows; labels (tasks, N), 0 where unused; source (tasks,), which
-    of the machines with coefficients (machines, d) and intercepts (machines,).
+    examples (n, d); train (tasks, N) and test (tasks, T), rows; labels (tasks, N), 0 where unused; source (tasks,),
+    which of the machines with coefficients (machines, d) and intercepts (machines,).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -152,7 +152,8 @@ def main() -> None:
     measure = (
         f"{len(arrays.train):,} fits with one linear source on {arrays.examples.shape[1]} features, from the examples "
         f"to the machine: {1e6 * float(np.median(taken)):.1f} µs a fit, its weight learned, against "
-        f"{1e3 * each:.2f} ms (median); balanced accuracy at 1, 3 and 10 positives: {at(learned)} with learned weight and {at(plain)} with "
+        f"{1e3 * each:.2f} ms (median); balanced accuracy at 1, 3 and 10 positives: {at(learned)} with learned weight "
+        f"and {at(plain)} with "
         f"weight 1, against {at(theirs[best])} at λ = {STRENGTHS[best]:g}, its best of {len(STRENGTHS)} on the test"
     )
     against = f"ADAPT {other['version']} RegularTransferLC"

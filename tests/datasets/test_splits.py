@@ -269,6 +269,60 @@ def test_a_source_with_nothing_left_is_refused():
     assert draw_task(same, "b", AMOUNTS, "kept", 0, [0])
 
 
+# The overlap taken apart
+
+CLOSED = own(backgrounds=(60, 60, 60), common=40)
+
+
+@given(target=st.sampled_from(NAMES), seed=st.integers(0, 2**40))
+@settings(max_examples=20)
+def test_without_a_refill_a_source_has_what_is_left(target, seed):
+    small = draw_task(CLOSED, target, AMOUNTS, "no-refill", seed, [0, 1])
+    pool = {*CLOSED.categories[target].tolist(), *CLOSED.background[target].tolist()}
+    for name, source in small.sources.items():
+        left = set(CLOSED.background[name].tolist()) - pool
+        assert set(source.negatives.tolist()) <= left
+        assert len(source.negatives) == min(25, len(left))
+        assert not set(source.positives.tolist()) & pool
+
+
+@given(target=st.sampled_from(NAMES), seed=st.integers(0, 2**40))
+@settings(max_examples=20)
+def test_the_same_number_is_drawn_from_all_that_a_source_was_released_with(target, seed):
+    task = draw_task(CLOSED, target, AMOUNTS, "same-number", seed, [0, 1])
+    small = draw_task(CLOSED, target, AMOUNTS, "no-refill", seed, [0, 1])
+    for name, source in task.sources.items():
+        assert len(source.negatives) == len(small.sources[name].negatives)
+        assert set(source.negatives.tolist()) <= set(CLOSED.background[name].tolist())
+    assert source_rows(task, ["negatives"]) & set(CLOSED.background[target].tolist())
+
+
+@given(target=st.sampled_from(NAMES), seed=st.integers(0, 2**40), split=st.integers(0, 99))
+@settings(max_examples=20)
+def test_without_the_test_rows_a_source_still_knows_the_training_ones(target, seed, split):
+    task = draw_task(CLOSED, target, Amounts(5, 30, 20, 45), "test-rows", seed, [split])
+    pool = {*CLOSED.categories[target].tolist(), *CLOSED.background[target].tolist()}
+    trained, tested = set(task.train.ravel().tolist()), set(task.test.ravel().tolist())
+    assert not source_rows(task) & tested
+    assert source_rows(task, ["negatives"]) & trained
+    for name, source in task.sources.items():
+        refilled = set(source.negatives.tolist()) - set(CLOSED.background[name].tolist())
+        assert not refilled & pool, "what is new comes from outside the target's pool"
+        assert len(source.negatives) == 45 or set(CLOSED.background[name].tolist()) - tested <= set(source.negatives)
+
+
+def test_each_split_has_a_test_of_its_own_to_remove():
+    with pytest.raises(ValueError, match="one split at a time"):
+        draw_task(CLOSED, "a", AMOUNTS, "test-rows", 0, [0, 1])
+
+
+@pytest.mark.parametrize("overlap", ["kept", "same-number", "no-refill", "test-rows"])
+def test_a_target_is_drawn_alike_however_the_overlap_is_closed(overlap):
+    closed, other = (draw_task(CLOSED, "b", AMOUNTS, one, 0, [3]) for one in ("repaired", overlap))
+    assert (closed.train == other.train).all()
+    assert (closed.test == other.test).all()
+
+
 def test_there_is_no_overlap_to_keep_in_one_background():
     with pytest.raises(DataError, match="no overlap to keep"):
         draw_task(shared(), "a", AMOUNTS, "kept", 0, [0])

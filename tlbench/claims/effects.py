@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..protocol import Claim, Selection, parts
 from . import statistics
@@ -32,7 +33,8 @@ class Extent:
 def effects(claim: Claim, means: pd.DataFrame, extent: Extent) -> dict[str, Estimate]:
     """The claim's effect at each level of ``every``, named like "layers 3"; else one, without a name.
 
-    means: as ``tables.unit_means`` gives them, of one metric. Raises ClaimError where the table lacks what is named.
+    means: as ``tables.unit_means`` gives them, of one metric; for a rank correlation the study's table. Raises
+    ClaimError where the table lacks what is named.
     """
     if claim.relative_to:
         means = relative(means, claim.relative_to, extent.factors)
@@ -49,6 +51,8 @@ def effects(claim: Claim, means: pd.DataFrame, extent: Extent) -> dict[str, Esti
 
 
 def _effect(claim: Claim, means: pd.DataFrame, extent: Extent, over: Selection) -> Estimate:
+    if claim.between is not None:
+        return statistics.paired(_rank_correlations(claim, claim.between, means, extent, over))
     keep = [claim.along] if claim.along else []
     of, to = (_side(parts(side), means, extent, over, keep) for side in (claim.of, claim.to))
     if claim.test == "two_sample":
@@ -90,6 +94,28 @@ def _side(
     if together.isna().any(axis=None) and not extent.gaps:
         raise ClaimError(f"{' and '.join(map(in_words, selections))} were not all measured everywhere")
     return together.dropna().mean(axis=1)
+
+
+def _rank_correlations(
+    claim: Claim, between: tuple[str, str], table: pd.DataFrame, extent: Extent, over: Selection
+) -> NDArray[np.float64]:
+    """Spearman's correlation of two columns over the levels of a third, one a unit, each averaged over its rows first.
+
+    A column that is the same for all levels ranks nothing: its correlation counts as zero.
+    """
+    if absent := [column for column in ("unit", claim.among, *between) if column not in table.columns]:
+        raise ClaimError(f"table {claim.table} has no column '{absent[0]}'")
+    rows = pd.concat([select(table, {**over, **selection}, extent.factors) for selection in parts(claim.of)])
+    if rows.empty:
+        raise ClaimError(f"there are no results for {_in_words(claim.of)}")
+    levels = rows.groupby(["unit", claim.among], sort=False)[list(between)].mean()
+    found = []
+    for _, unit in levels.groupby("unit", sort=False):
+        # Rounding in a mean would rank what is equal.
+        ranks = unit.round(12).rank()
+        same = bool((ranks.nunique() == 1).any())
+        found.append(0.0 if same else float(np.corrcoef(ranks.to_numpy().T)[0, 1]))
+    return np.array(found)
 
 
 def _slope(claim: Claim, table: pd.DataFrame) -> Estimate:

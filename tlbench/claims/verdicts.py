@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ COLUMNS = ("claim", "says", "source", "effect", "low", "high", "p", "p_holm", "u
 class Finding:
     """One claim on one run.
 
-    effect: mean over units, in the unit of the metric (for a slope: per doubling or step), with its 95 % interval.
+    effect: mean over units, in the unit of the metric (for a slope: per doubling or step; for a rank correlation
+    Spearman's), with its 95 % interval.
     p: of the null the claim's test is against. groups: the number of units, or of both groups where two are compared.
     at: the level where a claim that must hold at every level is weakest; effect, interval and p are those of that one,
     groups the fewest units at any. detectable: where the verdict is inconclusive, the distance from the null that would
@@ -56,13 +58,19 @@ class Finding:
         return self.verdict == expectation.verdict if expectation else self.verdict != "contradicted"
 
 
-def assess(protocol: Protocol, measured: pd.DataFrame, factors: Mapping[str, Sequence[Any]] | Extent) -> list[Finding]:
-    """Every claim of a protocol on a table of measurements, of which only the protocol's metric counts.
+def assess(
+    protocol: Protocol,
+    measured: pd.DataFrame,
+    factors: Mapping[str, Sequence[Any]] | Extent,
+    tables: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+) -> list[Finding]:
+    """Every claim of a protocol on a table of measurements, each on the protocol's metric or the one that it names.
 
-    factors: the levels that were run, or all that is known of what the table covers.
+    factors: the levels that were run, or all that is known of what the table covers. tables: the study's further ones.
     """
     extent = factors if isinstance(factors, Extent) else Extent(factors)
-    means = unit_means(measured[measured["metric"] == protocol.metric], list(extent.factors))
+    metrics = {claim.metric or protocol.metric for claim in protocol.claims}
+    means = {name: unit_means(measured[measured["metric"] == name], list(extent.factors)) for name in metrics}
     findings: list[Finding] = []
     found: list[dict[str, Estimate]] = []
     for claim in protocol.claims:
@@ -71,7 +79,10 @@ def assess(protocol: Protocol, measured: pd.DataFrame, factors: Mapping[str, Seq
             finding = Finding(claim, verdict="not run", reason=reason)
         else:
             try:
-                estimates = effects(claim, means, extent)
+                if claim.table and claim.table not in tables:
+                    raise ClaimError(f"there is no table '{claim.table}' here")
+                rows = tables[claim.table] if claim.table else means[claim.metric or protocol.metric]
+                estimates = effects(claim, rows, extent)
                 finding = _at_weakest(claim, estimates)
             except ClaimError as error:
                 finding = Finding(claim, reason=str(error))

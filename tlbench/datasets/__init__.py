@@ -25,7 +25,7 @@ from .pictures_file import load_pictures, save_pictures
 from .pixels import ArrayPixels, FilePixels
 from .remote_files import RemoteFile, data_folder, state
 from .setting_packs import KernelData, SettingPacks, target_of
-from .splits import Amounts, TaskRows, draw_task, generator
+from .splits import Amounts, Overlap, TaskRows, draw_task, generator
 from .trees import ensure_tree, find_tree
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "KernelData",
     "LabelledPictures",
     "Options",
+    "Overlap",
     "PictureSet",
     "RemoteFile",
     "SettingPacks",

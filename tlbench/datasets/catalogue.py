@@ -31,6 +31,7 @@ from .network_loaders import (
 from .picture_folder import PictureSet, scan
 from .remote_files import RemoteFile, state
 from .setting_packs import KernelData
+from .task_draws import load_task_draws
 from .trees import archive_of, ensure_tree, find_tree
 
 
@@ -120,6 +121,12 @@ CATALOGUE = (
         "non-commercial research and education: never fetched",
         load_pictures=pictures_of_imagenet,
         network_options=("categories", "side", "class_list"),
+    ),
+    Entry(
+        "tasks",
+        "tasks of known relatedness, drawn anew for each unit by the experiment itself: no file, no example",
+        "made up: nothing to license",
+        lambda _, __: load_task_draws(),
     ),
     Entry(
         "folder:PATH",

@@ -50,6 +50,7 @@ class TaskRows:
     ``train`` or ``test`` stands in ``sources`` unless the overlap was kept.
     """
 
+    target: str
     sources: Mapping[str, SourceRows]
     train: Rows
     test: Rows
@@ -107,7 +108,7 @@ def draw_task(
         test.append(np.r_[held_positives, held_apart[:test_negatives]])
     pool = np.concatenate([positives, training_pool, test_pool])
     sources = _draw_sources(pack, target, _Closing(overlap, pool, np.concatenate(test)), source_pool, amounts, seed)
-    return TaskRows(sources, np.array(train, dtype=np.intp), np.array(test, dtype=np.intp), test_positives)
+    return TaskRows(target, sources, np.array(train, dtype=np.intp), np.array(test, dtype=np.intp), test_positives)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ NEEDS = {
     "not_worse": {"margin"},
     "equivalent": {"margin"},
     "slope": {"along", "direction"},
+    "rank_correlation": {"table", "between", "among"},
 }
 """The keys that a kind of test needs; one that is not named needs none of them."""
 
@@ -33,19 +34,22 @@ class Claim(Strict, frozen=True, kw_only=True):
     ``margin``. equivalent: they differ by less than ``margin`` either way. slope: the difference changes along factor
     ``along`` in ``direction``, ``per`` doubling of it or per step of one. These pair each unit with itself.
     two_sample: ``of`` is better than ``to`` where they are measured on different units.
+    rank_correlation: two columns, ``between``, of a study's ``table`` rank the levels of its column ``among`` alike, in
+    the rows of ``of``; there is no ``to``.
 
-    relative_to: a selection that gives each unit its own zero: all values count as differences from it. every: a
-    factor; the claim must hold at each of its levels within ``over``. margin_published: the margin for published
-    numbers, where it is another one.
+    metric: what is compared, where it is not the protocol's. relative_to: a selection that gives each unit its own
+    zero: all values count as differences from it. every: a factor; the claim must hold at each of its levels within
+    ``over``. margin_published: the margin for published numbers, where it is another one.
     """
 
     id: Name
     says: Text
-    test: Literal["difference", "not_worse", "equivalent", "slope", "two_sample"]
+    test: Literal["difference", "not_worse", "equivalent", "slope", "two_sample", "rank_correlation"]
     of: Side
-    to: Side
+    to: Side = field(default_factory=dict)
     over: Selection = field(default_factory=dict)
     source: Text
+    metric: Name | None = None
     margin: Margin | None = None
     margin_published: Margin | None = None
     along: str | None = None
@@ -53,6 +57,9 @@ class Claim(Strict, frozen=True, kw_only=True):
     per: Literal["doubling", "step"] = "doubling"
     relative_to: Selection | None = None
     every: str | None = None
+    table: Name | None = None
+    between: tuple[Text, Text] | None = None
+    among: Text | None = None
     expects: dict[str, Expectation] = field(default_factory=dict)
 
     @property
@@ -70,7 +77,7 @@ class Claim(Strict, frozen=True, kw_only=True):
         owner = f"claim '{self.id}'"
         refuse_unusable(owner, *self.selections)
         needs = NEEDS.get(self.test, set())
-        for key in ("margin", "along", "direction"):
+        for key in ("margin", "along", "direction", "table", "between", "among"):
             if (getattr(self, key) is not None) != (key in needs):
                 raise ValueError(f"{owner}: test {self.test} {'needs' if key in needs else 'has no'} '{key}'")
         if self.margin_published is not None and self.margin is None:
@@ -79,8 +86,12 @@ class Claim(Strict, frozen=True, kw_only=True):
             raise ValueError(f"{owner}: test {self.test} has no 'per'")
         if self.test == "slope" and self.every is not None:
             raise ValueError(f"{owner}: test slope has no 'every'")
+        ranks = self.test == "rank_correlation"
+        for key in ("to", "metric", "relative_to"):
+            if ranks and getattr(self, key):
+                raise ValueError(f"{owner}: test {self.test} has no '{key}'")
         for side, name in ((self.of, "of"), (self.to, "to")):
-            if not side or {} in parts(side):
+            if (not side or {} in parts(side)) and not (ranks and name == "to"):
                 raise ValueError(f"{owner}: '{name}' selects nothing; name a condition")
         if self.relative_to == {}:
             raise ValueError(f"{owner}: 'relative_to' selects nothing; name a condition")

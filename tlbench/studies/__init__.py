@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from ..protocol import ProtocolError, nearest
 from ..study import Study
 
-STUDIES = ("source_weighting", "increasing_sources", "layer_transfer")
+STUDIES = ("source_weighting", "increasing_sources", "leak_audit", "kernel_terms", "relatedness", "layer_transfer")
 PARTS = {"networks": ("torch", "torchvision", "safetensors")}
 
 

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..datasets import generator
 from ..methods.source_weights import ball_weights, scalar_weights
+from ..methods.taught_weights import teach, train_members
 from .source_task import Task, TaskChoices
 
 Floats = NDArray[np.float64]
+LESSONS = 6
+"""Draws in which each source plays the target."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,27 @@ def _weighted_l1(task: Task, choices: TaskChoices) -> Found:
     return Found({"multi-weighted-l1": task.accuracy(weights)}, {"multi-weighted-l1": weights})
 
 
+def _taught(task: Task, choices: TaskChoices) -> Found:
+    """Each source plays the target with the others as its own, on what it was trained on; see ``taught_weights``."""
+    examples = task.sources.pack.take(task.sources.rows)
+    members = [
+        (np.searchsorted(task.sources.rows, source.positives), np.searchsorted(task.sources.rows, source.negatives))
+        for source in task.rows.sources.values()
+    ]
+    lesson = teach(
+        task.sources.kernel(examples, examples),
+        members,
+        task.shots,
+        choices.negatives,
+        task.C,
+        LESSONS,
+        generator(choices.seed, "taught", task.rows.target),
+    )
+    machine = train_members(task.train_kernel, task.labels, task.scores).mean(lesson)
+    accuracy = task.score(machine.decisions(task.test_kernel, task.test_scores))
+    return Found({"multi-taught": accuracy}, {"multi-taught": machine.weights})
+
+
 OF_THE_PAPER: Mapping[str, Group] = {
     "none": Group({"none": "no transfer: the target alone (β = 0)"}, _none),
     "single": Group(
@@ -93,4 +118,11 @@ OF_THE_PAPER: Mapping[str, Group] = {
         _weighted,
     ),
     "weighted-l1": Group({"multi-weighted-l1": "the same within ‖β‖₁ ≤ 1"}, _weighted_l1),
+}
+
+OURS: Mapping[str, Group] = {
+    "taught": Group(
+        {"multi-taught": "ours: a mean of ways to weight sources, by what each is worth when sources play the target"},
+        _taught,
+    ),
 }

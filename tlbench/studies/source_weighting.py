@@ -16,10 +16,10 @@ import numpy as np
 from ..datasets import KernelData
 from ..study import Block, Columns, Keeping, Study, units_by_groups
 from .source_baselines import BASELINES, Strengths
-from .source_conditions import OF_THE_PAPER, Found, Group
+from .source_conditions import OF_THE_PAPER, OURS, Found, Group
 from .source_task import Task, prepare_task, units
 
-GROUPS: Mapping[str, Group] = {**OF_THE_PAPER, **BASELINES}
+GROUPS: Mapping[str, Group] = {**OF_THE_PAPER, **OURS, **BASELINES}
 SAYS = {condition: what for group in GROUPS.values() for condition, what in group.says.items()}
 GROUP_OF = {condition: name for name, group in GROUPS.items() for condition in group.says}
 
