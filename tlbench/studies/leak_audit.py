@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from ..datasets import (
     Amounts,
-    DataError,
     FeaturePack,
     KernelData,
     Overlap,
@@ -41,7 +40,7 @@ from ..methods.least_squares_svm import class_balance, factorise
 from ..methods.source_weights import ball_weights, scalar_weights
 from ..study import Block, Columns, Keeping, Piece, Study
 from .source_conditions import OF_THE_PAPER
-from .source_task import Positive, Task, make_task, train_sources
+from .source_task import Positive, Task, make_task, setting_of_units, train_sources
 
 Floats = NDArray[np.float64]
 Strength = Annotated[float, Meta(gt=0)]
@@ -146,14 +145,10 @@ def open_target(data: KernelData, unit: str, parameters: Parameters) -> Target:
 
 def cut(data: KernelData, parameters: Parameters, conditions: Sequence[str], seeds: int) -> list[Piece]:
     """A block for each target, leak and batch of splits, each after a check that there are pictures enough."""
-    settings = [parameters.setting] if isinstance(parameters.setting, str) else parameters.setting
     leaks = parameters.leak if isinstance(parameters.leak, list) else [parameters.leak]
-    if isinstance(data, FeaturePack) and len(settings) > 1:
-        raise DataError("these data are one setting; name it under [datasets] of the protocol, like setting = ['mine']")
     pieces = []
-    for unit in data.categories:
+    for unit, setting in setting_of_units(data, parameters.setting).items():
         target = open_target(data, unit, parameters)
-        setting = settings[0] if isinstance(data, FeaturePack) else unit.partition(": ")[0]
         for leak in leaks:
             target.rows(parameters, leak, [0])
             step = 1 if WAYS[leak].overlap == "test-rows" else SPLITS_PER_BLOCK

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ..datasets import Amounts, FeaturePack, KernelData, TaskRows, draw_task, target_of
+from ..datasets import Amounts, DataError, FeaturePack, KernelData, TaskRows, draw_task, target_of
 from ..methods.kernels import KernelName, MeanKernel
 from ..methods.least_squares_svm import Factorisation, class_balance, factorise, train
 from ..methods.source_weights import LeaveOneOut, leave_one_out
@@ -196,12 +196,25 @@ def make_task(
 
 def units(data: KernelData, choices: TaskChoices) -> dict[str, dict[str, str]]:
     """The targets with their setting, each after a check that there are pictures enough for it and its sources."""
-    found = {}
-    for unit in data.categories:
+    found: dict[str, dict[str, str]] = {}
+    for unit, setting in setting_of_units(data, choices.setting).items():
         pack, target = target_of(data, unit)
         draw_task(pack, target, choices.amounts, choices.overlap, choices.seed, [0])
-        found[unit] = {"setting": unit.partition(": ")[0]} if choices.setting else {}
+        found[unit] = {"setting": setting} if setting else {}
     return found
+
+
+def setting_of_units(data: KernelData, setting: str | list[str]) -> dict[str, str]:
+    """The setting of every target; of data that are one setting, the one level is a mere label.
+
+    Raises DataError for several levels there.
+    """
+    if not isinstance(data, FeaturePack):
+        return {unit: unit.partition(": ")[0] for unit in data.categories}
+    levels = [setting] if isinstance(setting, str) else setting
+    if len(levels) > 1:
+        raise DataError("these data have no settings; give the factor one level to call them by, like setting=mine")
+    return dict.fromkeys(data.categories, levels[0])
 
 
 def prepare_task(data: KernelData, unit: str, splits: Sequence[int], choices: TaskChoices) -> Task:
