@@ -107,7 +107,7 @@ TOY_STUDY = Study(
     says={"plain": "nothing", "left": "to the left", "right": "to the right", "far": "far off"},
     tables={"weights": ("target", "source", "split", "shots", "condition", "beta")},
     cut=units_by_groups(
-        lambda data, parameters: list(data),
+        lambda data, parameters: {unit: {} for unit in data},
         {"plain": "plain", "left": "sided", "right": "sided", "far": "far"},
         splits_per_block=10,
     ),

@@ -71,7 +71,7 @@ class Results:
 
     def findings(self) -> list[claims.Finding]:
         """Every claim of the protocol, tested."""
-        return claims.assess(self.protocol, self.measured, self.extent)
+        return claims.assess(self.protocol, self.measured, self.extent, self.tables)
 
     def findings_published(self) -> list[claims.Finding] | None:
         """The same claims on the published numbers; None where there are none."""

@@ -81,7 +81,8 @@ def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str], r
     settings = resolve(protocol, studies.find(protocol.study), profile, overrides, kind)
     if reference == protocol.data.default:
         return settings
-    return replace(settings, data={key: value if key in overrides else None for key, value in settings.data.items()})
+    kept = {*overrides, *settings.factors}
+    return replace(settings, data={key: value if key in kept else None for key, value in settings.data.items()})
 
 
 def device_for(study: Study, wanted: str | None) -> str:
@@ -109,6 +110,8 @@ def data_options(study: Study, settings: Settings, reference: str) -> datasets.O
     side = study.side(msgspec.convert(settings.parameters, study.Parameters)) if "side" in entry.options else None
     setting = chosen["setting"]
     one, several = (None, tuple(setting)) if isinstance(setting, list) else (setting, ())
+    if several and "setting" not in entry.options:
+        several = ()  # a level of the factor is then a mere label
     return datasets.Options(one, several, chosen["background"], categories, kinds, side, chosen["class_list"])
 
 

@@ -116,12 +116,23 @@ def _refuse_unknown_words(protocol: Protocol, study: Study) -> None:
         if figure.table not in tables:
             there = nearest(figure.table, list(tables))
             raise ProtocolError(f"{owner}: there is no table '{figure.table}'; {there}")
-        if figure.kind == "curves" and figure.y not in metrics:
-            raise ProtocolError(f"{owner}: there is no metric '{figure.y}'; {nearest(figure.y, metrics)}")
+        for metric in figure.metrics:
+            if metric not in metrics:
+                raise ProtocolError(f"{owner}: there is no metric '{metric}'; {nearest(metric, metrics)}")
         for column in columns_used(figure):
             if column not in tables[figure.table]:
                 raise ProtocolError(f"{owner}: there is no column '{column}'; {nearest(column, tables[figure.table])}")
     named: list[tuple[str, Claim | Figure]] = [(f"claim '{claim.id}'", claim) for claim in protocol.claims]
+    for claim in protocol.claims:
+        if claim.metric is not None and claim.metric not in metrics:
+            raise ProtocolError(f"claim '{claim.id}': no metric '{claim.metric}'; {nearest(claim.metric, metrics)}")
+        if claim.table is not None and claim.table not in tables:
+            near = nearest(claim.table, list(tables))
+            raise ProtocolError(f"claim '{claim.id}': there is no table '{claim.table}'; {near}")
+        for column in claim.ranked:
+            columns = tables[str(claim.table)]
+            if column not in columns:
+                raise ProtocolError(f"claim '{claim.id}': there is no column '{column}'; {nearest(column, columns)}")
     for owner, declared in (*named, *((f"figure '{figure.name}'", figure) for figure in protocol.figures)):
         for column, level in words_used(declared):
             if column == "condition" and level is not None:

@@ -86,7 +86,7 @@ def test_a_mistyped_key_is_named_with_the_nearest_one(toy, place):
     assert str(error.value).startswith("mine.toml: ")
 
 
-@pytest.mark.parametrize(("path", "key"), [(("profiles", "tiny"), "why"), (("claims", 0), "metric"), ((), "seeds")])
+@pytest.mark.parametrize(("path", "key"), [(("profiles", "tiny"), "why"), (("claims", 0), "units"), ((), "seeds")])
 def test_a_key_that_belongs_elsewhere_is_not_suggested_for_itself(toy, path, key):
     at(toy.content, path)[key] = "x"
     with pytest.raises(ProtocolError, match=f"unknown key '{key}'") as error:
@@ -159,7 +159,7 @@ def test_a_name_is_fit_for_a_folder(toy, name):
 @pytest.mark.parametrize(
     ("path", "key"),
     [((), "asks"), ((), "factors"), (("data",), "default"), (("choices", "C"), "why"), (("profiles", "tiny"), "seeds")]
-    + [(("claims", 0), key) for key in ("id", "says", "source", "test", "of", "to")]
+    + [(("claims", 0), key) for key in ("id", "says", "source", "test", "of")]
     + [(("claims", 2, "expects", "other-data"), "why")],
 )
 def test_a_missing_key_is_named(toy, path, key):

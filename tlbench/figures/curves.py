@@ -60,7 +60,9 @@ def draw_curves(
         axes.set_axisbelow(True)
         if len(panels) > 1:
             units = max(line.points["units"].max() for line in lines if line.panel == panel)
-            axes.set_title(plain(f"{panel} ({units} {declared.units})"), fontsize=10, color=INK, loc="left")
+            axes.set_title(
+                plain(f"{figure.panels} {panel} ({units} {declared.units})"), fontsize=10, color=INK, loc="left"
+            )
     title(drawn, figure.title, LEFT / whole)
     for place, row in enumerate(rows):
         drawn.text(LEFT / whole, 1 - (FIRST_ROW + place * ROW) / HEIGHT, plain(row), fontsize=BELOW, color=MUTED)
@@ -72,9 +74,11 @@ def draw_curves(
 
 def _offsets(figure: protocol.Figure, lines: Sequence[Line]) -> dict[int, float]:
     """How far each line is moved aside, so that whiskers and dots do not cover each other."""
-    several = len({x for line in lines for x in line.points["x"]}) > 1
+    levels = sorted({x for line in lines for x in line.points["x"]})
+    several = len(levels) > 1
+    step = float(np.diff(levels).min()) if several else 1.0
     moved = list(dict.fromkeys(line.place for line in lines if not (line.is_level and several)))
-    width = 0.8 if not several else 0.55 if figure.dots else 0.34
+    width = step * (0.8 if not several else 0.55 if figure.dots else 0.34)
     return {place: width * (rank / max(1, len(moved) - 1) - 0.5) for rank, place in enumerate(moved)}
 
 
@@ -144,7 +148,7 @@ def _below(
     count = "" if len(panels) > 1 else f"{'up to ' if len(set(most)) > 1 else ''}{max(most)} "
     parts = [f"mean over {count}{declared.units}"]
     if figure.relative_to:
-        parts[0] += f", each from its own {figure.relative_to.get('condition', 'zero')}"
+        parts[0] += f", each from its own {' at '.join(map(str, figure.relative_to.values()))}"
     if only:
         parts.append(f"only {', '.join(only)}")
     if figure.dots:

@@ -91,7 +91,9 @@ def left_of(figure: protocol.Figure, table: pd.DataFrame, factors: Mapping[str, 
 
 def _values(figure: protocol.Figure, table: pd.DataFrame, factors: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     """The figure's unit means, each unit's from its own zero where it has one; the zeros themselves are left out."""
-    means = unit_means(table[table["metric"] == figure.y], list(factors))
+    if not any("metric" in selection for selection in figure.lines.values()):
+        table = table[table["metric"] == figure.y]
+    means = unit_means(table, list(factors))
     if figure.relative_to:
         try:
             zeros = select(means, figure.relative_to, factors).index

@@ -72,6 +72,11 @@ class Claim(Strict, frozen=True, kw_only=True):
         """Columns it names outside its selections."""
         return [column for column in (self.along, self.every) if column is not None]
 
+    @property
+    def ranked(self) -> list[str]:
+        """Columns of its table that a rank correlation names."""
+        return [*(self.between or ()), *([self.among] if self.among else [])]
+
     def __post_init__(self) -> None:
         """Refuse keys that a kind of test lacks or has no use for."""
         owner = f"claim '{self.id}'"

@@ -29,7 +29,7 @@ def refuse_misused_columns(claims: Sequence[Claim], figures: Sequence[Figure], f
         owner = f"figure '{figure.name}'"
         _refuse_wrong_kinds(owner, figure, factors)
         if figure.kind == "curves":
-            _refuse_unknown(owner, figure, compared)
+            _refuse_unknown(owner, figure, (*compared, "metric") if figure.lines else compared)
             _refuse_other(owner, "'x'", figure.x, _numbers(factors))
 
 

@@ -16,9 +16,9 @@ class Figure(Strict, frozen=True, kw_only=True):
     """One figure; the columns named are those of ``table``.
 
     curves: the mean over units of metric ``y`` against ``x``, one line for each level of ``by`` (else each condition)
-    or for each of ``lines``, which maps a name to a selection. panels: a column; one panel for each of its levels, side
-    by side. relative_to: a selection that gives each unit its own zero. dots: the single units too. published: the
-    protocol's published numbers drawn over ours, treated alike.
+    or for each of ``lines``, which maps a name to a selection, perhaps of a metric of its own. panels: a column; one
+    panel for each of its levels, side by side. relative_to: a selection that gives each unit its own zero. dots: the
+    single units too. published: the protocol's published numbers drawn over ours, treated alike.
     heatmap: the mean of ``value`` by ``x`` and ``y``.
     """
 
@@ -40,6 +40,13 @@ class Figure(Strict, frozen=True, kw_only=True):
     x_label: str | None = None
     y_label: str | None = None
     value_label: str | None = None
+
+    @property
+    def metrics(self) -> list[str]:
+        """Those that curves show."""
+        if self.kind != "curves":
+            return []
+        return [self.y, *(str(selection["metric"]) for selection in self.lines.values() if "metric" in selection)]
 
     @property
     def selections(self) -> list[Selection]:

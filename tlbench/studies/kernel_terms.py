@@ -234,4 +234,5 @@ STUDY = Study(
     prepare=prepare,
     compute=compute,
     remarks=remarks,
+    metrics=("balanced_accuracy", "target", "source", "similarity", "cosine", "pull"),
 )

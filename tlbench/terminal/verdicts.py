@@ -28,7 +28,8 @@ def verdict_table(results: Results, findings: Sequence[Finding]) -> None:
     counted = published is not None or len(tested) > 1
     width = console().width
     most = max((max(finding.groups) for finding in findings), default=0)
-    say(f"\nClaims, over {'up to ' if counted else ''}{most} {units}, in points:\n")
+    other = " (with two digits: in the unit of what it is about)" if any(_digits(f) > 1 for f in findings) else ""
+    say(f"\nClaims, over {'up to ' if counted else ''}{most} {units}, in points{other}:\n")
     verdicts = [_verdict(finding, "" if counted else units, results.dataset) for finding in findings]
     if published is None or results.protocol.reference is None:
         console().print(_table(findings, verdicts, counted, width))
@@ -93,8 +94,14 @@ def _claim(finding: Finding) -> str:
 
 def _effect(finding: Finding) -> tuple[str, str]:
     """The effect and its interval; one unit has no interval."""
-    ends = f"{_number(finding.low, '+.1f')} … {_number(finding.high, '+.1f')}"
-    return _number(finding.effect, "+.1f"), ends if finding.low == finding.low else "–"
+    form = f"+.{_digits(finding)}f"
+    ends = f"{_number(finding.low, form)} … {_number(finding.high, form)}"
+    return _number(finding.effect, form), ends if finding.low == finding.low else "–"
+
+
+def _digits(finding: Finding) -> int:
+    """Percentages need one digit; what else a claim may be about is a share or a correlation."""
+    return 2 if finding.claim.metric or finding.claim.between else 1
 
 
 def _units(finding: Finding) -> str:
@@ -116,7 +123,7 @@ def _verdict(finding: Finding, units: str, dataset: str | None = None, margin: f
         more.append(f"{finding.units} of at least {FEWEST_UNITS} {units} needed for a test")
     if finding.detectable == finding.detectable:
         what = "shown a margin of" if finding.claim.test == "equivalent" else "found"
-        more.append(f"would have {what} {finding.detectable:.1f}")
+        more.append(f"would have {what} {finding.detectable:.{_digits(finding)}f}")
     if finding.reason:
         word += f": {finding.reason}"
     elif more:
