@@ -22,7 +22,8 @@ check: .venv/all         # format, lint, types, layering
 	$(BIN)/lint-imports
 
 results: .venv/all       # the committed results on embedded data and the README's table, computed again
-	$(BIN)/tlbench run caltech-multisource --dataset digits --fresh
+	for name in caltech-multisource caltech-baselines increasing-sources; do \
+		$(BIN)/tlbench run $$name --dataset digits --fresh || exit 1; done
 	$(BIN)/tlbench run yosinski-layers --dataset digits --fresh
 	$(BIN)/python docs/readme_table.py
 	$(BIN)/python docs/layer_tables.py

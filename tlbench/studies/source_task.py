@@ -150,6 +150,14 @@ class Task:
         return 50.0 * (hits + 1.0 - called_positive[..., self.rows.test_positives :].mean(-1))
 
 
+def kernel_names(pack: FeaturePack, name: KernelName) -> dict[str, KernelName]:
+    """The kernel of each kind of feature: "chi2" is for numbers of zero or more, and the others are given "rbf"."""
+    return {
+        kind: "rbf" if name == "chi2" and float(values.min(initial=0.0)) < 0.0 else name
+        for kind, values in pack.features.items()
+    }
+
+
 def make_task(
     pack: FeaturePack,
     rows: TaskRows,
@@ -163,7 +171,7 @@ def make_task(
     The kernel's parameters are fitted on what the sources were trained on. Raises ValueError where a kernel cannot take
     the features.
     """
-    kernel = MeanKernel.fit(pack.take(rows.source_training), kernel_name)
+    kernel = MeanKernel.fit(pack.take(rows.source_training), kernel_names(pack, kernel_name))
     # No product is centred on test examples: not even rounding carries them into what is fitted.
     train_rows, test_rows = np.unique(rows.train), np.unique(rows.test)
     training, testing = pack.take(train_rows), pack.take(test_rows)
