@@ -16,7 +16,7 @@ def rows(run: WholeRun) -> list[Row]:
     """With β learned by both sides, and with β given to both."""
     inputs = shared_inputs(run)
     stacks = sum(one.task.labels[..., 0].size for one in inputs)
-    sources = len(inputs[0].task.sources)
+    sources = len(inputs[0].task.names)
     classifiers = f"{stacks * (sources + 5):,} classifiers"
     learned = f"{2 * stacks:,} β within a ball and {sources * stacks:,} scalar β"
     ours, plain = interleaved(
@@ -70,14 +70,14 @@ def given_betas(sources: int) -> np.ndarray:
 
 
 def _batched(one: Inputs) -> np.ndarray:
-    betas = given_betas(len(one.task.sources))
+    betas = given_betas(len(one.task.names))
     stack = one.task.labels.shape[:2]
     weights = np.broadcast_to(betas[:, None, None], (len(betas), *stack, betas.shape[1]))
     return one.factorised().accuracy(weights)
 
 
 def _one_by_one(one: Inputs) -> list[float]:
-    betas = given_betas(len(one.task.sources))
+    betas = given_betas(len(one.task.names))
     return [
         problem.accuracy(reference.given_weights(problem, beta), beta)
         for problem in one.target.problems()

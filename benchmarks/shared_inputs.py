@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tlbench.methods.kernels import MeanRBFKernel
+from tlbench.methods.kernels import MeanKernel
 from tlbench.methods.least_squares_svm import factorise
-from tlbench.studies.source_weighting import Parameters, Task
+from tlbench.studies.source_task import Task, TaskChoices, kernel_names
 from tlbench.study import Block, Columns, Study
 
 from .reference import Target
@@ -57,9 +57,9 @@ def shared_inputs(run: WholeRun) -> list[Inputs]:
 
 def _inputs(run: WholeRun, blocks: list[Block]) -> Inputs:
     task = run.study.prepare(run.pack, blocks[0])
-    parameters = msgspec.convert(blocks[0].parameters, Parameters)
+    parameters = msgspec.convert(blocks[0].parameters, TaskChoices)
     sources = np.unique(np.concatenate([np.r_[s.positives, s.negatives] for s in task.rows.sources.values()]))
-    kernel = MeanRBFKernel.fit(run.pack.take(sources))
+    kernel = MeanKernel.fit(run.pack.take(sources), kernel_names(run.pack, parameters.kernel))
     training = [run.pack.take(rows) for rows in task.rows.train]
     target = Target(
         kernel=np.stack([kernel(examples, examples) for examples in training]),

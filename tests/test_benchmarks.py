@@ -11,7 +11,7 @@ from benchmarks.against_limit import Sizes
 from benchmarks.shared_inputs import shared_inputs
 from benchmarks.table import Row, row, show, write
 from benchmarks.workload import WholeRun, synthetic_pack, whole_run
-from tlbench.studies.source_weighting import Task
+from tlbench.studies.source_task import Task
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_reference_and_study_find_the_same_accuracies(inputs):
 def test_reference_and_study_decide_alike_for_given_weights(inputs, kind, monkeypatch):
     monkeypatch.setattr(Task, "score", lambda self, decisions: decisions)
     for one in inputs:
-        sources = len(one.task.sources)
+        sources = len(one.task.names)
         betas = {
             "none": np.zeros(sources),
             "equal": np.full(sources, 1 / np.sqrt(sources)),

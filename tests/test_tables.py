@@ -88,7 +88,8 @@ def test_nothing_found_is_no_table(toy, toy_tables):
 
 
 def frame(rows):
-    return pd.DataFrame(rows, columns=["unit", "split", "condition", "shots", "value"]).assign(metric="accuracy")
+    table = pd.DataFrame(rows, columns=["unit", "split", "condition", "shots", "value"])
+    return table.astype({"value": float}).assign(metric="accuracy")
 
 
 def test_splits_are_averaged_within_units_before_units_are_compared():

@@ -41,7 +41,9 @@ def judged(toy):
     """The findings of claims on a table of weights."""
 
     def judge(table, *claims, measured=None):
-        whole = protocol.parse({**toy.content, "claims": [], "factors": {"kind": ["a", "b"]}}, "toy")
+        profiles = {"short": toy.content["profiles"]["short"]}
+        content = {**toy.content, "claims": [], "figures": [], "factors": {"kind": ["a", "b"]}, "profiles": profiles}
+        whole = protocol.parse(content, "toy")
         nothing = pd.DataFrame(columns=["unit", "split", "condition", "kind", "metric", "value"])
         declared = msgspec.structs.replace(whole, claims=list(claims))
         return assess(declared, nothing if measured is None else measured, {"kind": ["a", "b"]}, {"weights": table})

@@ -21,7 +21,7 @@ DIGITS = ("run", "caltech-multisource", "--dataset", "digits", "--profile", "smo
 BIRDS = ("run", "caltech-multisource", "--dataset", "features:birds.csv", "--profile", "smoke", "--seeds", "11")
 ALL_CONDITIONS = [
     *("none", "single-mean", "single-selected", "single-oracle"),
-    *("multi-average", "multi-equal", "multi-weighted", "multi-weighted-l1"),
+    *("multi-average", "multi-equal", "multi-weighted", "multi-weighted-l1", "multi-taught"),
 ]
 
 
@@ -37,8 +37,8 @@ class Finished:
 class Place:
     """A folder in which the command is run."""
 
-    digits = DIGITS  # 45 blocks, a few seconds
-    birds = BIRDS  # 4 categories × 5 groups × 2 batches of splits = 40 blocks, sooner done
+    digits = DIGITS  # 54 blocks, a few seconds
+    birds = BIRDS  # 4 categories × 6 groups × 2 batches of splits = 48 blocks, sooner done
     repository = REPOSITORY
     all_conditions = ALL_CONDITIONS
 
@@ -47,8 +47,12 @@ class Place:
         folder.mkdir(parents=True, exist_ok=True)
 
     def environment(self, **changes):
-        """Nothing of the user's but the path; no way to the network. A None removes a variable."""
+        """Nothing of the user's but the path; no way to the network; a None removes a variable.
+
+        This checkout is imported, not another that may be installed, unless ``PYTHONPATH`` names one before it.
+        """
         closed = "http://127.0.0.1:9"
+        first = changes.pop("PYTHONPATH", None)
         variables = {
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(self.folder),
@@ -56,6 +60,7 @@ class Place:
             "TLBENCH_DATA_DIR": str(self.folder / "data"),
             "MPLCONFIGDIR": str(self.matplotlib_cache),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": os.pathsep.join(str(path) for path in (first, REPOSITORY) if path),
             "http_proxy": closed,
             "https_proxy": closed,
             **changes,

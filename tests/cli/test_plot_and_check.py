@@ -147,7 +147,7 @@ def test_new_claims_need_no_new_computing(birds):
     birds.succeed(*arguments, "--quiet")
     before = pd.read_csv(birds.run_folder / "claims.csv").set_index("claim")["effect"]
     blocks = birds.touched(birds.blocks)
-    assert len(blocks) == 20
+    assert len(blocks) == 24
     birds.protocol(replace=TURNED)
     assert "blocks" not in birds.succeed(*arguments).err
     assert birds.touched(birds.blocks) == blocks

@@ -20,7 +20,7 @@ def assert_goes_on(birds, birds_reference, *more):
     done = birds.succeed(*birds.birds, *more)
     assert birds.published() == birds_reference
     after = birds.touched(birds.blocks)
-    assert len(after) == 40
+    assert len(after) == 48
     assert {path: after[path] for path in kept} == kept
     birds.assert_nothing_left_over()
     return done
@@ -42,7 +42,7 @@ def test_any_number_of_processes_gives_the_same_blocks_to_the_last_bit(place):
         )
         found = sorted((place.folder / f"with-{jobs}").rglob("blocks/*/*.json"))
         blocks.append({path.name: path.read_bytes() for path in found})
-    assert len(blocks[0]) == 45
+    assert len(blocks[0]) == 54
     assert blocks[0] == blocks[1]
 
 
@@ -72,7 +72,7 @@ def test_killed_at_the_moment_a_file_is_put_in_place(birds, birds_reference, fau
     process = birds.start(*birds.birds, "--jobs", "2", PYTHONPATH=faults, KILL_BEFORE=file)
     killed = birds.finish(process)
     assert killed.status == -signal.SIGKILL
-    assert len(birds.blocks) == (0 if file == BLOCK else 40)
+    assert len(birds.blocks) == (0 if file == BLOCK else 48)
     assert list(birds.folder.rglob(".*.tmp"))  # the half-written file is there, and goes with the next run
     birds.wait_until_reaped(process)
     assert_goes_on(birds, birds_reference)
@@ -93,7 +93,7 @@ def test_when_only_the_parent_is_killed_its_processes_end_too(birds, birds_refer
     os.kill(process.pid, signal.SIGKILL)
     birds.finish(process)
     birds.assert_no_processes()
-    assert 3 <= len(birds.blocks) < 40
+    assert 3 <= len(birds.blocks) < 48
     assert_goes_on(birds, birds_reference)
 
 
@@ -114,8 +114,8 @@ def test_interrupted_it_says_so_and_goes_on(birds, birds_reference, faults, numb
     assert interrupted.err.splitlines()[-1].startswith("tlbench: interrupted")
     assert "the same command goes on" in interrupted.err
     assert "Traceback" not in interrupted.err
-    left = 40 - len(birds.blocks)
-    assert 0 < left <= 33
+    left = 48 - len(birds.blocks)
+    assert 0 < left <= 41
     birds.assert_nothing_left_over()
     again = assert_goes_on(birds, birds_reference)
     assert f"of {left} blocks" in again.err
@@ -129,9 +129,9 @@ def test_interrupted_at_any_moment_there_is_no_traceback(birds, moment):
     if moment == "import":
         time.sleep(0.35)
     elif moment == "end":
-        birds.wait_for_blocks(process, 40)
+        birds.wait_for_blocks(process, 48)
     else:
-        assert "0 of 40 blocks" in process.stderr.readline()
+        assert "0 of 48 blocks" in process.stderr.readline()
         time.sleep(moment)
     birds.kill(process, signal.SIGINT)
     interrupted = birds.finish(process)
@@ -208,7 +208,7 @@ FAULT = {"FAULT_UNIT": "ibis", "FAULT_GROUP": "weighted"}
 def assert_one_block_failed(birds, outcome):
     """The rest is finished, the one is named with its traceback, and nobody takes the run for whole."""
     assert outcome.status == 1
-    assert len(birds.blocks) == 39
+    assert len(birds.blocks) == 47
     (path,) = birds.failures()
     assert str(path.relative_to(birds.folder)) in outcome.err
     (line,) = [line for line in outcome.err.splitlines() if line.startswith("failed: ")]
@@ -216,12 +216,12 @@ def assert_one_block_failed(birds, outcome):
     assert "multi-weighted" in line
     assert "INCOMPLETE: 40 planned measurements are missing" in outcome.out
     measured = birds.measurements()
-    assert len(measured) == 4 * 11 * 8 * 4 - 40
+    assert len(measured) == 4 * 11 * 9 * 4 - 40
     checked = birds.tlbench("check")
     assert checked.status == 1
     assert "INCOMPLETE" in checked.out
     shown = birds.succeed(*birds.birds, "--dry-run").out.split("\n")
-    assert [" ".join(line.split()[:2]) for line in shown[1:4]] == ["done 39", "missing 1", "failed 1"]
+    assert [" ".join(line.split()[:2]) for line in shown[1:4]] == ["done 47", "missing 1", "failed 1"]
     return path.read_text(encoding="utf-8")
 
 
@@ -250,7 +250,7 @@ def test_a_process_that_dies_once_costs_nothing_but_time(birds, birds_reference,
     fault = {"FAULT": fault, "FAULT_ONCE": birds.folder / "happened", **FAULT}
     done = birds.succeed(*birds.birds, "--jobs", "2", PYTHONPATH=faults, **fault)
     assert (birds.folder / "happened").exists()
-    assert "40 of 40 blocks" in done.err
+    assert "48 of 48 blocks" in done.err
     assert birds.published() == birds_reference
     assert birds.failures() == []
     birds.assert_nothing_left_over()

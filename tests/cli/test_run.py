@@ -29,7 +29,7 @@ def test_every_planned_number_is_there_once_and_is_a_percentage(finished):
     place, _ = finished
     measured = place.measurements()
     cells = measured[["unit", "split", "condition", "shots"]]
-    assert len(measured) == 9 * 2 * 8 * 4
+    assert len(measured) == 9 * 2 * 9 * 4
     assert not cells.duplicated().any()
     assert set(measured["condition"]) == set(place.all_conditions)
     assert measured["value"].between(0, 100).all()
@@ -100,10 +100,10 @@ def test_it_prints_the_table_the_verdicts_and_where_the_figure_is(finished):
 def test_progress_is_plain_lines_on_stderr(finished):
     _, done = finished
     lines = done.err.splitlines()
-    assert lines[0].endswith("0 of 45 blocks")
-    assert lines[-1].endswith("45 of 45 blocks")
-    assert all(re.search(r"\d+ of 45 blocks(, .* left)?$", line) for line in lines)
-    assert "of 45" not in done.out
+    assert lines[0].endswith("0 of 54 blocks")
+    assert lines[-1].endswith("54 of 54 blocks")
+    assert all(re.search(r"\d+ of 54 blocks(, .* left)?$", line) for line in lines)
+    assert "of 54" not in done.out
     assert "\x1b" not in done.out + done.err
 
 
@@ -118,7 +118,7 @@ def test_a_second_run_computes_nothing_and_touches_no_file(done, finished):
     again = done.succeed(*done.digits)
     assert done.touched() == before
     assert again.out == finished[1].out
-    assert "of 45" not in again.err
+    assert "of 54" not in again.err
 
 
 def test_fresh_does_everything_again(birds_done, birds_reference):
@@ -135,12 +135,12 @@ def test_a_further_condition_computes_only_its_blocks(birds):
     arguments = ("run", "mine.toml", *birds.birds[2:])
     birds.succeed(*arguments, "--quiet")
     before, numbers = birds.touched(birds.blocks), birds.measurements()
-    assert len(before) == 32
+    assert len(before) == 40
     birds.protocol()
     done = birds.succeed(*arguments)
     assert "8 of 8 blocks" in done.err
     after = birds.touched(birds.blocks)
-    assert len(after) == 40
+    assert len(after) == 48
     assert {path: after[path] for path in before} == before
     grown = birds.measurements()
     pd.testing.assert_frame_equal(grown[grown["condition"] != "multi-weighted-l1"].reset_index(drop=True), numbers)
@@ -175,7 +175,7 @@ def test_a_dry_run_shows_what_is_missing_and_writes_nothing(place):
     before = place.touched()
     done = place.succeed(*place.digits, "--dry-run")
     assert re.search(r"done +0$", done.out, re.M)
-    assert re.search(r"missing +45$", done.out, re.M)
+    assert re.search(r"missing +54$", done.out, re.M)
     assert re.search(r"failed +0\b", done.out, re.M)
     assert place.touched() == before
     assert place.everything() == []
@@ -186,7 +186,7 @@ def test_a_dry_run_counts_what_is_done_and_estimates_the_rest(done):
         path.unlink()
     before = done.touched()
     shown = done.succeed(*done.digits, "--dry-run")
-    assert re.search(r"done +40$", shown.out, re.M)
+    assert re.search(r"done +49$", shown.out, re.M)
     assert re.search(r"missing +5$", shown.out, re.M)
     assert re.search(r"about \d+ s\b", shown.out)
     assert done.touched() == before
@@ -196,7 +196,7 @@ def test_a_dry_run_of_a_fresh_run_counts_everything_and_removes_nothing(birds_do
     before = birds_done.touched()
     shown = birds_done.succeed(*birds_done.birds, "--fresh", "--dry-run")
     assert re.search(r"done +0$", shown.out, re.M)
-    assert re.search(r"missing +40$", shown.out, re.M)
+    assert re.search(r"missing +48$", shown.out, re.M)
     assert birds_done.touched() == before
 
 

@@ -87,7 +87,11 @@ def test_an_unknown_name_is_answered_with_the_nearest(name, says, tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("digits", Options(setting="mixed"), "'digits' has no setting to choose; caltech256-features, caltech256 have"),
+        (
+            "digits",
+            Options(setting="mixed"),
+            "'digits' has no setting to choose; caltech256-features, caltech256, caltech101 have",
+        ),
         ("digits", Options(background="zero"), "'digits' has no background to choose; folder:PATH, features:PATH have"),
         ("digits", Options(categories=("zero", "one")), "'digits' has no categories to choose"),
         ("caltech256-features", Options(background="x"), "has no background to choose"),

@@ -145,7 +145,7 @@ def test_a_word_that_is_none_of_a_list_is_answered_with_the_list(toy):
         parse(toy.content, "mine.toml")
     assert str(error.value) == (
         "mine.toml: claims[0].test: there is no 'diference'; "
-        "known are difference, equivalent, not_worse, slope, two_sample; did you mean 'difference'?"
+        "known are difference, equivalent, not_worse, rank_correlation, slope, two_sample; did you mean 'difference'?"
     )
 
 

@@ -284,7 +284,7 @@ def test_a_block_has_one_leak_and_ten_splits_or_one(pack):
 
 def test_data_without_settings_are_one(pack):
     wanted = msgspec.convert({**PARAMETERS, "setting": ["a", "b"], "leak": ["kept"]}, study.Parameters)
-    with pytest.raises(DataError, match="are one setting"):
+    with pytest.raises(DataError, match="have no settings; give the factor one level"):
         study.cut(pack, wanted, ("none",), 1)
 
 

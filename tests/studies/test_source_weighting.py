@@ -8,8 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from tlbench.datasets import FeaturePack, draw_task
+from tlbench.datasets import FeaturePack, draw_task, generator
+from tlbench.methods.source_weights import ball_weights, scalar_weights
+from tlbench.methods.taught_weights import Lesson, teach, train_members
+from tlbench.studies import source_task
 from tlbench.studies import source_weighting as study
+from tlbench.studies.source_conditions import LESSONS
 from tlbench.study import Block
 
 PARAMETERS = {
@@ -17,6 +21,7 @@ PARAMETERS = {
     "negatives": 6,
     "test_examples": 20,
     "source_examples": 25,
+    "kernel": "rbf",
     "C": 10.0,
     "overlap": "repaired",
     "nonnegative": True,
@@ -29,7 +34,9 @@ GROUPS = {
     "fixed": ("multi-average", "multi-equal"),
     "weighted": ("multi-weighted",),
     "weighted-l1": ("multi-weighted-l1",),
+    "taught": ("multi-taught",),
 }
+CONDITIONS = [condition for group in GROUPS.values() for condition in group]
 
 
 def synthetic(categories=4, own_backgrounds=False, seed=5, positives=40, change=lambda centres: centres):
@@ -80,7 +87,7 @@ def results(pack, unit, splits=(0,), shared=None, **changed):
 
 
 def drawn(pack, unit, splits=(0,), **changed):
-    parameters = msgspec.convert({**PARAMETERS, **changed}, study.Parameters)
+    parameters = msgspec.convert({**PARAMETERS, **changed}, study.STUDY.Parameters)
     return draw_task(pack, unit, parameters.amounts, parameters.overlap, parameters.seed, splits)
 
 
@@ -183,8 +190,8 @@ def test_every_number_again_by_plain_algebra(digits, name, unit, split):
     shared = study.prepare(pack, block(unit, splits=splits, **changed))
     accuracies, weights = results(pack, unit, splits, shared, **changed)
     rows = drawn(pack, unit, splits, **changed)
-    assert shared.sources == [other for other in pack.categories if other != unit]
-    k = len(shared.sources)
+    assert shared.names == [other for other in pack.categories if other != unit]
+    k = len(shared.names)
     for place, shots in enumerate(parameters["shots"]):
         hand = ByHand(pack, rows, split, shots, parameters["negatives"], parameters["C"])
         n = parameters["negatives"] + shots
@@ -198,7 +205,7 @@ def test_every_number_again_by_plain_algebra(digits, name, unit, split):
         np.testing.assert_allclose(shared.scores[split, place, :n], hand.F, rtol=1e-9, atol=1e-9)
 
         def stored(condition, shots=shots):
-            return np.array([weights[condition, split, shots, source] for source in shared.sources])
+            return np.array([weights[condition, split, shots, source] for source in shared.names])
 
         alone = [hand.alone(j) for j in range(k)]
         each = [hand.accuracy(np.eye(k)[j] * alone[j][0]) for j in range(k)]
@@ -234,14 +241,45 @@ def test_every_number_again_by_plain_algebra(digits, name, unit, split):
             assert best <= bounds.min() + 1e-6 * max(1, best)
 
 
+def test_taught_weights_follow_from_the_sources_examples_and_the_targets_alone(pack):
+    """The lesson of a target on examples in another order, then its members by hand's kernel and scores."""
+    unit, splits = "c1", (0, 1)
+    rows = drawn(pack, unit, splits)
+    _, weights = results(pack, unit, splits)
+    hand = ByHand(pack, rows, 0, 1, PARAMETERS["negatives"], PARAMETERS["C"])
+    shuffled = np.random.default_rng(2).permutation(rows.source_training)
+    at = {row: place for place, row in enumerate(shuffled.tolist())}
+    lesson = teach(
+        hand.kernel(shuffled, shuffled),
+        [
+            tuple(np.array([at[row] for row in part.tolist()]) for part in (source.positives, source.negatives))
+            for source in rows.sources.values()
+        ],
+        PARAMETERS["shots"],
+        PARAMETERS["negatives"],
+        PARAMETERS["C"],
+        LESSONS,
+        generator(0, "taught", unit),
+    )
+    assert lesson.accuracy.any(), "sources have examples enough to play the target"
+    for split in splits:
+        for place, shots in enumerate(PARAMETERS["shots"]):
+            one = ByHand(pack, rows, split, shots, PARAMETERS["negatives"], PARAMETERS["C"])
+            here = Lesson(*(part[:, [place]] for part in lesson))
+            beta = train_members(one.K[None], one.y[None], one.F[None]).mean(here).weights[0]
+            stored = [weights["multi-taught", split, shots, source] for source in rows.sources]
+            np.testing.assert_allclose(stored, beta, atol=1e-6)
+
+
 def test_no_transfer_is_a_machine_without_sources(pack):
-    """β = 0: the same accuracies whatever the sources are."""
+    """β = 0: the same accuracies whatever the sources are. multi-taught is a mean of machines of several C."""
     accuracies, _ = results(pack, "c0", (0, 1))
     shared = study.prepare(pack, block("c0", splits=(0, 1)))
     silent = dataclasses.replace(shared, scores=shared.scores * 0, test_scores=shared.test_scores * 0)
     alone, _ = results(pack, "c0", (0, 1), silent)
     for (condition, split, shots), value in alone.items():
-        assert value == accuracies["none", split, shots], condition
+        if condition != "multi-taught":
+            assert value == accuracies["none", split, shots], condition
 
 
 def test_relations_between_conditions(pack):
@@ -249,14 +287,14 @@ def test_relations_between_conditions(pack):
         splits = tuple(range(4))
         shared = study.prepare(pack, block(unit, splits=splits))
         accuracies, weights = results(pack, unit, splits, shared)
-        assert len(accuracies) == 8 * 4 * 3
+        assert len(accuracies) == 9 * 4 * 3
         assert all(0 <= value <= 100 for value in accuracies.values())
         for split in splits:
             for shots in PARAMETERS["shots"]:
-                found = {condition: accuracies[condition, split, shots] for condition in study.GROUPS}
+                found = {condition: accuracies[condition, split, shots] for condition in CONDITIONS}
                 assert found["single-oracle"] >= found["single-selected"]
                 assert found["single-oracle"] >= found["single-mean"]
-                used = [s for s in shared.sources if weights["single-selected", split, shots, s] != 0]
+                used = [s for s in shared.names if weights["single-selected", split, shots, s] != 0]
                 assert len(used) <= 1
 
 
@@ -323,7 +361,7 @@ def test_who_is_positive_in_the_test_changes_accuracies_alone(pack, unit, monkey
         return dataclasses.replace(rows, test=np.concatenate([rows.test[:, half:], rows.test[:, :half]], axis=1))
 
     before, accuracies = fitted(pack, unit, (0, 1)), results(pack, unit, (0, 1))[0]
-    monkeypatch.setattr(study, "draw_task", swapped)
+    monkeypatch.setattr(source_task, "draw_task", swapped)
     after = fitted(pack, unit, (0, 1))
     for name in before:
         np.testing.assert_allclose(after[name], before[name], rtol=1e-9, atol=1e-9, err_msg=name)
@@ -337,9 +375,9 @@ def test_an_oracle_alone_looks_at_the_test(monkeypatch):
     """single-oracle does change with the test's labels: it is the best of all sources either way."""
     pack = PACKS["shared"]
     shared = study.prepare(pack, block("c0"))
-    alone, _ = study.scalar_weights(shared.leave_one_out)
+    alone, _ = scalar_weights(shared.leave_one_out)
     accuracies, _ = results(pack, "c0", shared=shared)
-    k = len(shared.sources)
+    k = len(shared.names)
     for place, shots in enumerate(PARAMETERS["shots"]):
         beta = np.zeros((k, 1, len(PARAMETERS["shots"]), k))
         beta[np.arange(k), 0, :, np.arange(k)] = alone[0].T
@@ -523,7 +561,7 @@ def test_two_categories_are_one_source():
     accuracies, weights = sound(pack, "c1")
     for split in (0, 1):
         for shots in PARAMETERS["shots"]:
-            found = {condition: accuracies[condition, split, shots] for condition in study.GROUPS}
+            found = {condition: accuracies[condition, split, shots] for condition in CONDITIONS}
             assert found["single-mean"] == found["single-selected"] == found["single-oracle"]
             assert found["multi-average"] == found["multi-equal"]
             beta = {c: weights[c, split, shots, "c0"] for c in ("multi-weighted", "multi-weighted-l1")}
@@ -538,7 +576,7 @@ def test_signed_weights_may_be_negative_and_do_no_worse_on_their_own_terms(pack)
     bounds = {}
     for nonnegative in (True, False):
         shared = study.prepare(pack, block("c2", splits=range(4)))
-        beta = study.ball_weights(shared.leave_one_out, "l2", nonnegative)
+        beta = ball_weights(shared.leave_one_out, "l2", nonnegative)
         bounds[nonnegative] = shared.leave_one_out.bound(beta)
         assert (beta < 0).any() == (not nonnegative)
     assert (bounds[False] <= bounds[True] + 1e-6 * np.maximum(1, bounds[True])).all()
@@ -561,6 +599,10 @@ def test_signed_weights_may_be_negative_and_do_no_worse_on_their_own_terms(pack)
         ("C", -1.0),
         ("C", float("inf")),
         ("C", float("nan")),
+        ("kernel", "cubic"),
+        ("projection", 0.0),
+        ("penalty", -1.0),
+        ("rounds", 0),
         ("overlap", "fixed"),
         ("nonnegative", 1),
         ("seed", -1),
@@ -568,18 +610,18 @@ def test_signed_weights_may_be_negative_and_do_no_worse_on_their_own_terms(pack)
 )
 def test_parameters_out_of_bounds_are_refused(key, value):
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({**PARAMETERS, key: value}, study.Parameters)
+        msgspec.convert({**PARAMETERS, key: value}, study.STUDY.Parameters)
 
 
 def test_units_are_the_categories(digits, pack):
-    parameters = msgspec.convert(PARAMETERS, study.Parameters)
-    assert study.units(pack, parameters) == list(pack.categories)
-    assert study.units(digits, parameters) == list(digits.categories)
+    parameters = msgspec.convert(PARAMETERS, study.STUDY.Parameters)
+    assert list(study.units(pack, parameters)) == list(pack.categories)
+    assert list(study.units(digits, parameters)) == list(digits.categories)
 
 
 def test_units_refuse_a_category_that_is_too_small():
     from tlbench.datasets import DataError
 
-    parameters = msgspec.convert({**PARAMETERS, "shots": [1, 26]}, study.Parameters)
+    parameters = msgspec.convert({**PARAMETERS, "shots": [1, 26]}, study.STUDY.Parameters)
     with pytest.raises(DataError, match="'c0' has 40 examples; 26 shots and a test set of at least 15 need 41"):
         study.units(PACKS["shared"], parameters)
