@@ -415,7 +415,7 @@ REFUSED = [
     ((*DIGITS, "--set", "class_list=wrong.csv"), ("wrong.csv", "there is no class 'thre'", "did you mean 'three'")),
     ((*DIGITS, "--set", "class_list=nothere.csv"), "nothere.csv"),
     ((*DIGITS, "--set", "class_split=natural-manmade"), ("natural", "class_list")),
-    ((*DIGITS, "--set", "classes_per_half=1"), "a half with one class cannot be learned"),
+    ((*DIGITS, "--set", "classes_per_half=1"), "a half with fewer than 2 classes cannot be learned"),
     ((*DIGITS, "--categories", "one,two,three"), "1 class for each half"),
     ((*DIGITS, "--set", "network=resnet18"), ("resnet18 takes pictures of 32 × 32", "set network=digits8")),
     (("run", Y, "--profile", "paper", "--dataset", "digits"), ("caffenet", "256 × 256", "8 × 8")),
