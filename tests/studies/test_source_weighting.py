@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tlbench.datasets import FeaturePack, draw_task, generator
+from tlbench.datasets import DataError, FeaturePack, draw_task, generator
 from tlbench.methods.source_weights import ball_weights, scalar_weights
 from tlbench.methods.taught_weights import Lesson, teach, train_members
 from tlbench.studies import source_task
@@ -554,6 +554,12 @@ def test_the_scale_of_features_does_not_show(pack, scale):
 def test_one_positive_and_one_negative(pack):
     accuracies, _ = sound(pack, "c1", shots=[1], negatives=1)
     assert {shots for _, _, shots in accuracies} == {1}
+
+
+def test_an_intersection_kernel_of_negative_numbers_is_refused_before_any_block(pack):
+    choices = msgspec.convert({**PARAMETERS, "kernel": "intersection"}, study.STUDY.Parameters)
+    with pytest.raises(DataError, match="numbers below zero, which intersection cannot take; set kernel=rbf"):
+        source_task.units(pack, choices)
 
 
 def test_two_categories_are_one_source():

@@ -158,6 +158,13 @@ def kernel_names(pack: FeaturePack, name: KernelName) -> dict[str, KernelName]:
     }
 
 
+def refuse_kernel(pack: FeaturePack, name: KernelName) -> None:
+    """Raise DataError where a kind of feature has numbers that the kernel cannot take."""
+    for kind, values in pack.features.items():
+        if name == "intersection" and float(values.min(initial=0.0)) < 0.0:
+            raise DataError(f"feature '{kind}' has numbers below zero, which {name} cannot take; set kernel=rbf")
+
+
 def make_task(
     pack: FeaturePack,
     rows: TaskRows,
@@ -207,6 +214,7 @@ def units(data: KernelData, choices: TaskChoices) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for unit, setting in setting_of_units(data, choices.setting).items():
         pack, target = target_of(data, unit)
+        refuse_kernel(pack, choices.kernel)
         draw_task(pack, target, choices.amounts, choices.overlap, choices.seed, [0])
         found[unit] = {"setting": setting} if setting else {}
     return found
