@@ -23,8 +23,8 @@ from tlbench import datasets, protocol, studies
 from tlbench import run as runner
 from tlbench.methods.networks.architectures import ARCHITECTURES
 from tlbench.methods.networks.training import has_bfloat16_units
-from tlbench.studies.layer_training import frozen_layers
-from tlbench.studies.layer_transfer import Training, draw_half
+from tlbench.studies.layers.layer_training import frozen_layers
+from tlbench.studies.layers.layer_transfer import Training, draw_half
 from tlbench.study import Block
 
 from .plain_training import PlainGrid

@@ -19,8 +19,8 @@ from tlbench.methods.networks.architectures import ARCHITECTURES
 from tlbench.methods.networks.initialisation import initialise
 from tlbench.methods.networks.stages import StagedNetwork
 from tlbench.methods.networks.training import Recipe
-from tlbench.studies.layer_training import Draws
-from tlbench.studies.layer_transfer import Training, draw_half
+from tlbench.studies.layers.layer_training import Draws
+from tlbench.studies.layers.layer_transfer import Training, draw_half
 from tlbench.study import Block
 
 

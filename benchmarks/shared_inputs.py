@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tlbench.methods.kernels import MeanKernel
 from tlbench.methods.least_squares_svm import factorise
-from tlbench.studies.source_task import Task, TaskChoices, kernel_names
+from tlbench.studies.sources.source_task import Task, TaskChoices, kernel_names
 from tlbench.study import Block, Columns, Study
 
 from .reference import Target

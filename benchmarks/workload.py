@@ -15,7 +15,7 @@ from tlbench import datasets, protocol, studies
 from tlbench.datasets import FeaturePack, Options
 from tlbench.plan import make_plan
 from tlbench.settings import resolve
-from tlbench.studies.source_conditions import OF_THE_PAPER
+from tlbench.studies.sources.source_conditions import OF_THE_PAPER
 from tlbench.study import Block, Columns, Study
 
 EXPERIMENT, DATASET, SETTING = "caltech-multisource", "caltech256-features", "mixed"

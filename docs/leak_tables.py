@@ -9,7 +9,7 @@ from pathlib import Path
 from tlbench.claims import effects
 from tlbench.protocol import Claim, Selection
 from tlbench.results import Results, reopen
-from tlbench.studies.leak_audit import WAYS
+from tlbench.studies.sources.leak_audit import WAYS
 from tlbench.tables import unit_means
 
 NAMES = {

@@ -11,7 +11,7 @@ from benchmarks.against_limit import Sizes
 from benchmarks.shared_inputs import shared_inputs
 from benchmarks.table import Row, row, show, write
 from benchmarks.workload import WholeRun, synthetic_pack, whole_run
-from tlbench.studies.source_task import Task
+from tlbench.studies.sources.source_task import Task
 
 
 @pytest.fixture(scope="module")

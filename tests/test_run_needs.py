@@ -17,7 +17,7 @@ import pytest
 
 from tlbench import datasets, protocol, run
 from tlbench.keeping import intact, weights_path
-from tlbench.studies import layer_transfer
+from tlbench.studies.layers import layer_transfer
 
 STUDY = layer_transfer.STUDY
 
@@ -272,7 +272,7 @@ from pathlib import Path
 
 class Undertaker(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name != "tlbench.studies.layer_transfer":
+        if name != "tlbench.studies.layers.layer_transfer":
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         load = spec.loader.exec_module

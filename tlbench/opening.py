@@ -1,4 +1,4 @@
-"""Any data set as a feature pack, its pictures described on the way, or as labelled pictures for networks."""
+"""Any data set in the shape that a study takes; pictures are described or decoded on the way."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def open_pack(
     if options.settings:
         each = {name: replace(options, setting=name, settings=()) for name in options.settings}
         opened = {name: open_setting(reference, one, folder, jobs, skip_broken, watch) for name, one in each.items()}
-        return datasets.SettingPacks(opened)
+        packs = {name: pack for name, pack in opened.items() if isinstance(pack, datasets.FeaturePack)}
+        assert len(packs) == len(opened)  # noqa: S101 (no setting has settings of its own)
+        return datasets.SettingPacks(packs)
     return open_setting(reference, options, folder, jobs, skip_broken, watch)
 
 
@@ -51,14 +53,14 @@ def open_setting(
     jobs: int,
     skip_broken: bool = False,
     watch: Watch | None = None,
-) -> datasets.FeaturePack:
+) -> datasets.KernelData:
     """One setting alone; arguments and errors as in ``open_pack``."""
     watch = watch or Watch()
     kinds = options.features or USUAL_FEATURES
     learned = any(kind in features.BAGS for kind in kinds)
     wanted = replace(options, unused=features.MOST_TO_LEARN_FROM) if learned else options
     opened = datasets.open_data(reference, wanted, folder, watch.unpacking)
-    if isinstance(opened, datasets.FeaturePack):
+    if not isinstance(opened, datasets.PictureSet):
         return opened
     if learned:
         opened = _with_pictures_to_learn_from(opened)
@@ -108,6 +110,24 @@ def open_pictures(
     """
     watch = watch or Watch()
     return datasets.open_pictures(reference, options, folder, jobs, skip_broken, watch.unpacking, watch.describing)
+
+
+def open_tables(
+    reference: str,
+    options: datasets.Options,
+    folder: Path,
+    *_: object,
+) -> datasets.RegressionTables:
+    """Open a data set for regression: there is nothing to describe or decode, so nothing else matters."""
+    return datasets.open_tables(reference, options, folder)
+
+
+OPENED_BY: dict[datasets.Shape, Callable[..., datasets.Data]] = {
+    "features": open_pack,
+    "pictures": open_pictures,
+    "tables": open_tables,
+}
+"""Who opens data in the shape that a study takes."""
 
 
 def _pack(

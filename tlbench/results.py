@@ -79,12 +79,16 @@ class Results:
 
     def draw(self) -> list[Path]:
         """Draw every figure again; returns the files."""
-        from . import figures
+        from . import figures, studies
 
+        wanted = {figure.name for figure in self.protocol.figures if figure.kind == "own"}
+        own = studies.find(self.protocol.study).draws if wanted else {}
+        if lost := sorted(wanted - set(own)):
+            raise RecordsError(f"the study {self.protocol.study} draws no figure '{lost[0]}'; run the experiment again")
         written = []
         for figure in self.protocol.figures:
             beside = self.published.table if figure.published and self.published else None
-            drawn = figures.draw(figure, self.protocol, self.tables, self.factors, self.caption, beside)
+            drawn = figures.draw(figure, self.protocol, self.tables, self.factors, self.caption, beside, own)
             written += [self.records.write(name, content) for name, content in drawn.items()]
         return written
 

@@ -33,8 +33,6 @@ from .records import Records, RecordsError, describe, printable, run_folder
 from .settings import Settings, resolve
 from .study import Block, Study
 
-Data = datasets.KernelData | datasets.LabelledPictures
-
 BREAKAGES_BEFORE_ALONE = 2
 
 
@@ -44,7 +42,7 @@ class Prepared:
 
     plan: Plan
     records: Records
-    pack: Data
+    pack: datasets.Data
     data: dict[str, object]
 
     def scan(self) -> tuple[list[Block], int]:
@@ -115,7 +113,7 @@ def data_options(study: Study, settings: Settings, reference: str) -> datasets.O
     return datasets.Options(one, several, chosen["background"], categories, kinds, side, chosen["class_list"])
 
 
-def prepare(protocol: Protocol, settings: Settings, reference: str, pack: Data, results: Path) -> Prepared:
+def prepare(protocol: Protocol, settings: Settings, reference: str, pack: datasets.Data, results: Path) -> Prepared:
     """Plan the blocks on the data. Raises what ``cut`` of the study refuses."""
     plan = make_plan(protocol, studies.find(protocol.study), settings, pack, pack.fingerprint)
     entry, _ = datasets.find(reference)
@@ -186,10 +184,7 @@ def compute_missing(
     report(0, len(missing), 0.0)
     with prepared.records.swept(), prepared.records.scratch("pack") as packed:
         try:
-            if isinstance(prepared.pack, datasets.LabelledPictures):
-                datasets.save_pictures(prepared.pack, packed)
-            else:
-                datasets.save_pack(prepared.pack, packed)
+            datasets.save_data(prepared.pack, packed)
         except OSError as error:
             raise RecordsError(f"{packed.parent} cannot hold the run's data ({error.strerror or error})") from None
         work = _Work(packed, prepared.records.folder, device)
@@ -310,9 +305,9 @@ def _end_with_parent() -> None:
 
 
 @lru_cache(maxsize=1)
-def _open(packed: Path, shape: str) -> Data:
+def _open(packed: Path, shape: datasets.Shape) -> datasets.Data:
     """The data of a run, read once a process."""
-    return datasets.load_pack(packed) if shape == "features" else datasets.load_pictures(packed)
+    return datasets.load_data(packed, shape)
 
 
 def _compute_task(task: list[Block], work: _Work) -> list[_Result]:

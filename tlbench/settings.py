@@ -113,6 +113,8 @@ def _refuse_unknown_words(protocol: Protocol, study: Study) -> None:
     tables = {"measurements": ("unit", "split", "condition", *protocol.factors, "metric", "value"), **study.tables}
     for figure in protocol.figures:
         owner = f"figure '{figure.name}'"
+        if figure.kind == "own" and figure.name not in study.draws:
+            raise ProtocolError(f"{owner}: the study draws no such figure; {nearest(figure.name, list(study.draws))}")
         if figure.table not in tables:
             there = nearest(figure.table, list(tables))
             raise ProtocolError(f"{owner}: there is no table '{figure.table}'; {there}")

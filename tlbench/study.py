@@ -121,8 +121,9 @@ class Study:
     (shared, block, keeping) → tables of the block, among them ``measurements`` with columns split, condition, the
     factors, value and, where there are several, metric. remarks: (tables by name) → sentences that belong under the
     printed table. shape: of the data. side: of the pictures that parameters ask for. part: the optional part of tlbench
-    that it computes with. metrics: those that it names; empty where it measures the protocol's. estimate: (data,
-    blocks, device) → what they will cost, measured now.
+    that it computes with. metrics: those that it names; empty where it measures the protocol's. draws: name of a figure
+    of its own → a pure function of the tables by name that gives a matplotlib figure, or None where they hold nothing
+    to draw. estimate: (data, blocks, device) → what they will cost, measured now.
     """
 
     version: int
@@ -133,10 +134,11 @@ class Study:
     prepare: Callable[[Any, Block], Any]
     compute: Callable[[Any, Block, Keeping], dict[str, Columns]]
     remarks: Callable[[Mapping[str, Any]], list[str]]
-    shape: Literal["features", "pictures"] = "features"
+    shape: Literal["features", "pictures", "tables"] = "features"
     side: Callable[[Any], int | None] = lambda _: None
     part: str | None = None
     metrics: tuple[str, ...] = ()
+    draws: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     estimate: Callable[[Any, Sequence[Block], str], Estimate] | None = None
 
 

@@ -29,7 +29,7 @@ from pathlib import Path
 
 class Watcher(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name != "tlbench.studies.layer_training":
+        if name != "tlbench.studies.layers.layer_training":
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         load = spec.loader.exec_module

@@ -170,7 +170,7 @@ def test_the_real_files(setting, categories):
     folder = Path(os.environ["TLBENCH_REAL_DATA"])
     options = Options(setting=setting)
     (file,) = needed_files("caltech256-features", options)
-    assert file is SETTINGS[setting]
+    assert (file,) == SETTINGS[setting]
     assert state(file, folder) == "present"
     assert (folder / file.path).stat().st_size == file.size
     pack = open_data("caltech256-features", options, folder)

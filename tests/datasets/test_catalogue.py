@@ -13,8 +13,8 @@ from tlbench.datasets import (
     DataError,
     DataMissingError,
     Options,
-    catalogue,
     find,
+    kernel_loaders,
     needed_files,
     open_data,
     open_pictures,
@@ -22,6 +22,7 @@ from tlbench.datasets import (
     require_shape,
     short_name,
 )
+from tlbench.datasets.digits import load_digits
 from tlbench.datasets.remote_files import RemoteFile
 
 
@@ -38,20 +39,25 @@ def test_every_entry_says_what_it_is_and_its_licence():
     for entry in CATALOGUE:
         assert entry.says
         assert entry.licence
-        assert entry.load or entry.load_pictures
-        assert set(entry.kernel_options) <= {"setting", "background", "categories", "features"}
-        assert set(entry.network_options) <= {"background", "categories", "side", "class_list"}
-        assert set(entry.options) == {*entry.kernel_options, *entry.network_options}
-        for file in entry.files.values():
+        assert entry.offers
+        understood = {
+            "features": {"setting", "background", "categories", "features"},
+            "pictures": {"background", "categories", "side", "class_list"},
+            "tables": set(),
+        }
+        for shape, offer in entry.offers.items():
+            assert set(offer.options) <= understood[shape]
+        assert ("setting" in entry.options) == (len(entry.files) > 1 or entry.collection.startswith("caltech"))
+        for file in entry.every_file:
             assert file.sha256 is None or len(file.sha256) == 64
             assert all(url.startswith("https://") for url in file.urls)
 
 
 def test_what_is_fetched_is_pinned():
-    files = find("caltech256-features")[0].files
-    assert set(files) == {"mixed", "related", "unrelated"}
-    assert len({file.sha256 for file in files.values()}) == 3
-    for file in files.values():
+    entry = find("caltech256-features")[0]
+    assert set(entry.files) == {"mixed", "related", "unrelated"}
+    assert len({file.sha256 for file in entry.every_file}) == 3
+    for file in entry.every_file:
         assert "ebeac00698341ff23eeeda21c5a4e9bcb2ec14c1" in file.urls[0]
         assert file.size > 0
 
@@ -140,11 +146,11 @@ def test_a_shape_that_a_set_does_not_have_names_those_that_do(tmp_path):
 
 def test_a_shape_can_be_asked_for_before_anything_is_fetched():
     for name in ("digits", "caltech101", "folder:/nowhere"):
-        require_shape(name, networks=True)
-        require_shape(name, networks=False)
-    require_shape("cifar10", networks=True)
+        require_shape(name, "pictures")
+        require_shape(name, "features")
+    require_shape("cifar10", "pictures")
     with pytest.raises(DataError, match="'cifar10' is for networks"):
-        require_shape("cifar10", networks=False)
+        require_shape("cifar10", "features")
 
 
 def test_classes_and_kinds_that_a_user_chooses(tmp_path):
@@ -204,13 +210,13 @@ def test_a_sound_file_is_loaded(tmp_path, monkeypatch):
     file = RemoteFile(
         "caltech256-features/some.mat", ("https://example.org/x",), 11, hashlib.sha256(content).hexdigest()
     )
-    monkeypatch.setitem(catalogue.SETTINGS, "mixed", file)
-    read = []
-    monkeypatch.setattr(catalogue, "load_caltech256_features", lambda path: read.append(path) or "a pack")
+    monkeypatch.setitem(kernel_loaders.SETTINGS, "mixed", (file,))
+    read, digits = [], load_digits()
+    monkeypatch.setattr(kernel_loaders, "load_caltech256_features", lambda path: read.append(path) or digits)
     target = tmp_path / file.path
     target.parent.mkdir()
     target.write_bytes(content)
-    assert open_data("caltech256-features", Options(), tmp_path) == "a pack"
+    assert open_data("caltech256-features", Options(), tmp_path) is digits
     assert read == [target]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlbench.datasets import DataError, FeaturePack, build, load_pack, save_pack
+from tlbench.datasets import DataError, FeaturePack, build, load_data, save_data
 
 EXAMPLES = [("e", "dog"), ("b", "cat"), ("a", "bg"), ("d", "dog"), ("c", "cat"), ("f", "bg")]
 NUMBERS = np.arange(12.0).reshape(6, 2)
@@ -193,8 +193,8 @@ def test_a_pack_comes_back_from_its_file(tmp_path_factory, labels, kind):
     shared = build([(i, new[label]) for i, label in EXAMPLES], {kind: NUMBERS / 3}, labels[0])
     own = dataclasses.replace(shared, background={labels[1]: shared.background, labels[2]: shared.background[:1]})
     for made in (shared, own):
-        save_pack(made, path)
-        back = load_pack(path)
+        save_data(made, path)
+        back = load_data(path, "features")
         assert back.fingerprint == made.fingerprint
         assert isinstance(back, FeaturePack)
         assert back.identities == made.identities

@@ -56,7 +56,7 @@ def test_halves_can_be_drawn_of_it(name, kind):
 
 def test_all_that_networks_can_fetch_or_are_known_have_one():
     assert set(OUTLINES) == set(PUBLISHED)
-    assert set(OUTLINES) < {entry.name for entry in CATALOGUE if entry.load_pictures}
+    assert set(OUTLINES) < {entry.name for entry in CATALOGUE if "pictures" in entry.offers}
     for name in ("digits", "caltech101", "folder:photos", "features:x.csv", ""):
         assert outline(name) is None
 

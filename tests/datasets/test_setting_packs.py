@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from tlbench import protocol, run, tables
-from tlbench.datasets import FeaturePack, Options, SettingPacks, load_pack, save_pack, target_of
+from tlbench.datasets import FeaturePack, Options, SettingPacks, load_data, save_data, target_of
 from tlbench.datasets.caltech_pictures import COLLECTIONS, SETTINGS_OF
 from tlbench.opening import Watch, open_pack
 from tlbench.plan import make_plan
 from tlbench.run import compute_missing, settle
 from tlbench.settings import resolve
-from tlbench.studies import source_weighting
+from tlbench.studies.sources import source_weighting
 
 REFERENCE = "caltech256-features"
 
@@ -61,8 +61,8 @@ def test_targets_are_named_by_their_setting():
 
 def test_settings_come_back_from_their_file(tmp_path):
     packs, path = both(), tmp_path / "packs.tmp"
-    save_pack(packs, path)
-    back = load_pack(path)
+    save_data(packs, path)
+    back = load_data(path, "features")
     assert isinstance(back, SettingPacks)
     assert back.fingerprint == packs.fingerprint
     assert back.categories == packs.categories

@@ -34,7 +34,7 @@ def data_list() -> None:
 
     rows = []
     for entry in datasets.CATALOGUE:
-        files = _all_files(entry)
+        files = datasets.all_files(entry)
         size = f"{sum(file.size for file in files) / 1e6:,.1f} MB" if files else "–"
         rows.append((entry.name, size, entry.licence, ", ".join(entry.options) or "–", entry.says))
     terminal.listing(("name", "to fetch", "licence", "options", "what it is"), rows)
@@ -89,15 +89,6 @@ def data_fetch(name: str, setting: str | None, source: Path | None, quiet: bool,
     return 0
 
 
-def _all_files(entry: datasets.Entry) -> list[datasets.RemoteFile]:
-    """Everything that a data set can be fetched as, whatever the setting."""
-    from .. import datasets
-
-    if entry.collection:
-        return datasets.needed_files(entry.name, datasets.Options())
-    return list(entry.files.values())
-
-
 def _files_of(name: str, setting: str | None, source: Path | None) -> list[datasets.RemoteFile]:
     """The files of a data set that a fetch is about; of hand-carried ones, those that were carried."""
     from .. import datasets
@@ -105,14 +96,15 @@ def _files_of(name: str, setting: str | None, source: Path | None) -> list[datas
     entry, _ = datasets.find(name)
     if setting and "setting" not in entry.options:
         raise datasets.DataError(f"data set '{entry.name}' has no setting to choose")
+    every = datasets.all_files(entry)
     if source and not source.exists():
         raise datasets.DataError(f"there is no file {source}")
-    files = datasets.needed_files(name, datasets.Options(setting=setting)) if setting else _all_files(entry)
+    files = datasets.needed_files(name, datasets.Options(setting=setting)) if setting else every
     if source:
         carried = {path.name for path in source.rglob("*")} if source.is_dir() else {source.name}
         files = [file for file in files if Path(file.path).name in carried]
         if not files:
-            names = ", ".join(Path(file.path).name for file in _all_files(entry))
+            names = ", ".join(Path(file.path).name for file in every)
             raise datasets.DataError(f"{source} is or holds no file of {name}; those are {names or 'none'}")
     return files
 
@@ -136,7 +128,7 @@ def data_check(name: str | None, data_dir: Path | None) -> int:
     states: list[tuple[str, str, str]] = [
         (entry.name, str(folder / file.path), datasets.state(file, folder))
         for entry in entries
-        for file in entry.files.values()
+        for file in entry.every_file
     ]
     for entry in entries:
         if entry.collection:

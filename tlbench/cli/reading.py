@@ -10,7 +10,6 @@ import click
 from .options import FAILED, leave, results_dir
 
 if TYPE_CHECKING:
-    from .. import datasets
     from ..results import Results
 
 
@@ -35,7 +34,8 @@ def list_() -> None:
     terminal.listing(("name", "takes", "tests", "profiles", "asks"), rows)
     terminal.say("\nData sets\n")
     terminal.listing(
-        ("name", "serves", "what it is"), [(entry.name, _shapes(entry), entry.says) for entry in datasets.CATALOGUE]
+        ("name", "serves", "what it is"),
+        [(entry.name, ", ".join(entry.offers), entry.says) for entry in datasets.CATALOGUE],
     )
     for name, path in protocol.shipped().items():
         declared = protocol.read(name)
@@ -43,13 +43,6 @@ def list_() -> None:
         says = studies.find(declared.study).says
         terminal.listing(("name", "what it is"), [(condition, says[condition]) for condition in declared.conditions])
         terminal.say(f"\nIts protocol, to copy and edit: {path}")
-
-
-def _shapes(entry: datasets.Entry) -> str:
-    """Which shapes of data a data set offers, in the words in which a study says what it takes."""
-    return ", ".join(
-        shape for shape, load in (("features", entry.load), ("pictures", entry.load_pictures)) if load is not None
-    )
 
 
 @click.command(

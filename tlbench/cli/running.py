@@ -95,15 +95,14 @@ def run(
     device = runner.device_for(study, device)
     folder = datasets.data_folder(data_dir)
     options = runner.data_options(study, settings, reference)
-    datasets.require_shape(reference, networks=study.shape == "pictures")
-    opened = opening.open_pack if study.shape == "features" else opening.open_pictures
+    datasets.require_shape(reference, study.shape)
     outlined = datasets.outline(reference, options) if dry_run else None
     if not outlined and not _fetch_missing(declared.name, reference, options, folder, quiet, dry_run):
         return 0
     verb = "describing" if study.shape == "features" else "decoding"
     try:
         with _watching(verb, quiet, folder if dry_run else None) as watch:
-            pack = opened(reference, options, folder, jobs or _cores(), skip_broken, watch)
+            pack = opening.OPENED_BY[study.shape](reference, options, folder, jobs or _cores(), skip_broken, watch)
     except datasets.DataMissingError:
         if outlined is None:
             raise

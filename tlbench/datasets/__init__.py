@@ -1,28 +1,31 @@
 """Data sets: where they come from, what they hold, and which picture is drawn for what."""
 
-from .catalogue import (
-    CATALOGUE,
+from .access import (
+    all_files,
     find,
     needed_files,
     open_data,
     open_pictures,
+    open_tables,
     public_name,
     require_shape,
     short_name,
     to_fetch,
 )
+from .catalogue import CATALOGUE
 from .class_kinds import declared_kinds, read_class_list
 from .class_splits import SplitKind, draw_class_split, draw_pictures, most_classes_per_half
-from .entries import Entry, Options
+from .entries import Entry, Offer, Options, Shape
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack, build
 from .fetching import adopt, fetch
+from .handing_over import Data, load_data, save_data
 from .labelled_pictures import LabelledPictures, restrict_classes
 from .outlines import outline
-from .pack_file import load_pack, save_pack
 from .picture_folder import PictureSet
 from .pictures_file import load_pictures, save_pictures
 from .pixels import ArrayPixels, FilePixels
+from .regression_tables import RegressionTables
 from .remote_files import RemoteFile, data_folder, state
 from .setting_packs import KernelData, SettingPacks, target_of
 from .splits import Amounts, Overlap, TaskRows, draw_task, generator
@@ -32,6 +35,7 @@ __all__ = [
     "CATALOGUE",
     "Amounts",
     "ArrayPixels",
+    "Data",
     "DataError",
     "DataMissingError",
     "Entry",
@@ -39,14 +43,18 @@ __all__ = [
     "FilePixels",
     "KernelData",
     "LabelledPictures",
+    "Offer",
     "Options",
     "Overlap",
     "PictureSet",
+    "RegressionTables",
     "RemoteFile",
     "SettingPacks",
+    "Shape",
     "SplitKind",
     "TaskRows",
     "adopt",
+    "all_files",
     "build",
     "data_folder",
     "declared_kinds",
@@ -58,18 +66,19 @@ __all__ = [
     "find",
     "find_tree",
     "generator",
-    "load_pack",
+    "load_data",
     "load_pictures",
     "most_classes_per_half",
     "needed_files",
     "open_data",
     "open_pictures",
+    "open_tables",
     "outline",
     "public_name",
     "read_class_list",
     "require_shape",
     "restrict_classes",
-    "save_pack",
+    "save_data",
     "save_pictures",
     "short_name",
     "state",

@@ -20,14 +20,14 @@ from .remote_files import RemoteFile
 _RELEASE = "https://raw.githubusercontent.com/n-patricia/cvpr14/ebeac00698341ff23eeeda21c5a4e9bcb2ec14c1/H_L2L_KT/data"
 
 
-def _file(name: str, size: int, sha256: str) -> RemoteFile:
-    return RemoteFile(f"caltech256-features/{name}.mat", (f"{_RELEASE}/{name}/{name}.mat",), size, sha256)
+def _files(name: str, size: int, sha256: str) -> tuple[RemoteFile]:
+    return (RemoteFile(f"caltech256-features/{name}.mat", (f"{_RELEASE}/{name}/{name}.mat",), size, sha256),)
 
 
 SETTINGS = {
-    "mixed": _file("10class_mix", 3172453, "3a7b24b2f934479dbf8c07c07bfad6534c03192040b99abf1967d129df273465"),
-    "related": _file("6class_rel", 1879563, "7cd342f24426d660e26d065ea9e41f817f7a13b970e6178644319dadcebfa6b8"),
-    "unrelated": _file("6class_unrel", 1941898, "47f97c0b411085d901cbdcb1f54be9f02c3c3045048a8ea7458f0b940c558945"),
+    "mixed": _files("10class_mix", 3172453, "3a7b24b2f934479dbf8c07c07bfad6534c03192040b99abf1967d129df273465"),
+    "related": _files("6class_rel", 1879563, "7cd342f24426d660e26d065ea9e41f817f7a13b970e6178644319dadcebfa6b8"),
+    "unrelated": _files("6class_unrel", 1941898, "47f97c0b411085d901cbdcb1f54be9f02c3c3045048a8ea7458f0b940c558945"),
 }
 POSITIVES = 80
 """Rows before this one of each category are the category, those after it background."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from .decoded_folder import Decoding
 from .downloads import Progress
@@ -12,7 +14,9 @@ from .errors import DataError
 from .feature_pack import FeaturePack
 from .labelled_pictures import LabelledPictures
 from .picture_folder import PictureSet
+from .regression_tables import RegressionTables
 from .remote_files import RemoteFile
+from .setting_packs import SettingPacks
 
 
 @dataclass(frozen=True)
@@ -67,27 +71,55 @@ class Place:
         return self.path
 
 
+Shape = Literal["features", "pictures", "tables"]
+"""What a study is handed: a feature pack or one for each setting, labelled pictures, or regression tables."""
+Opened = FeaturePack | SettingPacks | PictureSet | LabelledPictures | RegressionTables
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One shape of a data set: how it is opened, once its files are in place, and the options it understands then."""
+
+    load: Callable[[Place, Options], Opened]
+    options: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of `tlbench data list`.
 
-    load: opens the data for kernel machines, once its files are in place; load_pictures: for networks. None: the data
-    do not have that shape. kernel_options, network_options: those it understands in each shape. files: what has to be
-    fetched, by setting. collection: its name among the picture collections, whose archive is fetched where no tree
-    lies. A name with PATH stands for any file or folder of the user's.
+    offers: the shapes that it has. files: what has to be fetched, by setting; all of it where there is no setting to
+    choose. collection: its name among the picture collections, whose archive is fetched where no tree lies. A name
+    with PATH stands for any file or folder of the user's.
     """
 
     name: str
     says: str
     licence: str
-    load: Callable[[Place, Options], FeaturePack | PictureSet] | None = None
-    kernel_options: tuple[str, ...] = ()
-    files: Mapping[str, RemoteFile] = field(default_factory=dict)
+    offers: Mapping[Shape, Offer]
+    files: Mapping[str, tuple[RemoteFile, ...]] = field(default_factory=dict)
     collection: str = ""
-    load_pictures: Callable[[Place, Options], LabelledPictures] | None = None
-    network_options: tuple[str, ...] = ()
 
     @property
     def options(self) -> tuple[str, ...]:
         """All that it understands, in any shape."""
-        return tuple(dict.fromkeys((*self.kernel_options, *self.network_options)))
+        return tuple(dict.fromkeys(option for offer in self.offers.values() for option in offer.options))
+
+    @property
+    def every_file(self) -> list[RemoteFile]:
+        """Those of all settings, each once."""
+        return list(dict.fromkeys(file for files in self.files.values() for file in files))
+
+
+def setting_of(options: Options, settings: Mapping[str, object]) -> str:
+    """The setting that is chosen, *mixed* where none is. Raises DataError for one that there is not."""
+    name = options.setting or "mixed"
+    if name not in settings:
+        raise DataError(f"there is no setting '{name}'; {nearest_name(name, list(settings))}")
+    return name
+
+
+def nearest_name(word: str, known: list[str]) -> str:
+    """The end of a sentence about a name that is not known."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"

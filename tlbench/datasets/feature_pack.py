@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,30 @@ class FeaturePack:
         for name in sorted(groups):
             digest.update("\0".join([name, *(self.identities[row] for row in groups[name])]).encode())
         return digest.hexdigest()
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """All but the notices, as arrays by name."""
+        arrays: dict[str, NDArray[np.generic]] = {"identities": np.array(self.identities, dtype=str)}
+        arrays |= {f"features/{kind}": values for kind, values in self.features.items()}
+        arrays |= {f"category/{name}": rows for name, rows in self.categories.items()}
+        if isinstance(self.background, Mapping):
+            return arrays | {f"background/{name}": rows for name, rows in self.background.items()}
+        return arrays | {"background": self.background}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> FeaturePack:
+        """What ``to_arrays`` gave."""
+        return cls(
+            identities=tuple(arrays["identities"].tolist()),
+            features=below("features/", arrays),
+            categories=below("category/", arrays),
+            background=arrays.get("background", below("background/", arrays)),
+        )
+
+
+def below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
 
 
 def build(

@@ -6,8 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from .feature_pack import FeaturePack
+import numpy as np
+from numpy.typing import NDArray
+
+from .feature_pack import FeaturePack, below
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,21 @@ class SettingPacks:
         """A sha256 of the settings' names and fingerprints."""
         words = "\0".join(f"{setting} {pack.fingerprint}" for setting, pack in self.packs.items())
         return hashlib.sha256(words.encode()).hexdigest()
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Those of each pack below its setting's name."""
+        each = {
+            f"{setting}/{name}": values
+            for setting, pack in self.packs.items()
+            for name, values in pack.to_arrays().items()
+        }
+        return {"settings": np.array(list(self.packs), dtype=str), **each}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> SettingPacks:
+        """What ``to_arrays`` gave."""
+        settings = arrays["settings"].tolist()
+        return cls({setting: FeaturePack.from_arrays(below(f"{setting}/", arrays)) for setting in settings})
 
 
 KernelData = FeaturePack | SettingPacks

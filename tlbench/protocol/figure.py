@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
 from msgspec import field
 
 from .selection import Selection, refuse_unusable
@@ -19,14 +20,15 @@ class Figure(Strict, frozen=True, kw_only=True):
     or for each of ``lines``, which maps a name to a selection, perhaps of a metric of its own. panels: a column; one
     panel for each of its levels, side by side. relative_to: a selection that gives each unit its own zero. dots: the
     single units too. published: the protocol's published numbers drawn over ours, treated alike.
-    heatmap: the mean of ``value`` by ``x`` and ``y``.
+    heatmap: the mean of ``value`` by ``x`` and ``y``. own: drawn by the study's function of that name, which needs no
+    more than the title.
     """
 
     name: Name
-    kind: Literal["curves", "heatmap"]
+    kind: Literal["curves", "heatmap", "own"]
     title: Text
-    x: Text
-    y: Text
+    x: str = ""
+    y: str = ""
     table: Name = "measurements"
     value: str = "value"
     where: Selection = field(default_factory=dict)
@@ -56,6 +58,8 @@ class Figure(Strict, frozen=True, kw_only=True):
     @property
     def columns(self) -> list[str]:
         """Columns it names outside its selections."""
+        if self.kind == "own":
+            return []
         of_kind = [self.panels] if self.kind == "curves" else [self.y, self.value]
         return [column for column in (self.x, self.by, *of_kind) if column is not None]
 
@@ -63,6 +67,11 @@ class Figure(Strict, frozen=True, kw_only=True):
         """Refuse a selection that would select nothing it says, and keys that the kind has no use for."""
         owner = f"figure '{self.name}'"
         refuse_unusable(owner, *self.selections)
+        said = set(msgspec.to_builtins(self)) - {"name", "kind", "title"}
+        if self.kind == "own" and said:
+            raise ValueError(f"{owner}: the study draws it, so it has no '{min(said)}'")
+        if self.kind != "own" and (lacks := {"x", "y"} - said):
+            raise ValueError(f"{owner}: a figure of kind {self.kind} needs '{min(lacks)}'")
         if self.kind != "curves":
             for key in ONLY_CURVES:
                 if getattr(self, key):

@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-STUDY = "tlbench.studies.source_weighting"
+STUDY = "tlbench.studies.sources.source_weighting"
 
 
 class Saboteur(importlib.abc.MetaPathFinder):

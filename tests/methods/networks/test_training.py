@@ -23,7 +23,7 @@ from tlbench.methods.networks.training import (
     has_bfloat16_units,
     train,
 )
-from tlbench.studies.layer_training import as_arrays, as_tensors
+from tlbench.studies.layers.layer_training import as_arrays, as_tensors
 
 RECIPE = Recipe(epochs=3, batch=8, learning_rate=0.02)
 

@@ -25,7 +25,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ..datasets import (
+from ...datasets import (
     Amounts,
     FeaturePack,
     KernelData,
@@ -35,10 +35,10 @@ from ..datasets import (
     generator,
     target_of,
 )
-from ..methods.kernels import KernelName, MeanKernel
-from ..methods.least_squares_svm import class_balance, factorise
-from ..methods.source_weights import ball_weights, scalar_weights
-from ..study import Block, Columns, Keeping, Piece, Study
+from ...methods.kernels import KernelName, MeanKernel
+from ...methods.least_squares_svm import class_balance, factorise
+from ...methods.source_weights import ball_weights, scalar_weights
+from ...study import Block, Columns, Keeping, Piece, Study
 from .source_conditions import OF_THE_PAPER
 from .source_task import Positive, Task, make_task, setting_of_units, train_sources
 

@@ -13,8 +13,8 @@ from tlbench.datasets import outline
 from tlbench.datasets.outlines import AbsentPixels
 from tlbench.plan import make_plan
 from tlbench.settings import resolve
-from tlbench.studies import layer_transfer, training_cost
-from tlbench.studies.layer_training import MOST_HELD
+from tlbench.studies.layers import layer_transfer, training_cost
+from tlbench.studies.layers.layer_training import MOST_HELD
 
 STUDY = layer_transfer.STUDY
 
@@ -65,7 +65,7 @@ def test_it_grows_with_epochs_and_with_pictures(digit_pictures):
 def test_it_is_of_the_order_of_what_a_training_takes(digit_pictures):
     import time
 
-    from tlbench.studies import layer_training
+    from tlbench.studies.layers import layer_training
 
     (block, _) = blocks(digit_pictures, conditions="base", epochs=20)
 

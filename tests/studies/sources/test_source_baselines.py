@@ -17,8 +17,8 @@ from tlbench.datasets import FeaturePack, draw_task
 from tlbench.methods.source_boosting import multi_source_boosting
 from tlbench.plan import make_plan
 from tlbench.settings import resolve
-from tlbench.studies import source_weighting as study
-from tlbench.studies.source_baselines import BASELINES
+from tlbench.studies.sources import source_weighting as study
+from tlbench.studies.sources.source_baselines import BASELINES
 from tlbench.study import Block
 
 PARAMETERS = {

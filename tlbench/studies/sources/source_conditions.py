@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets import generator
-from ..methods.source_weights import ball_weights, scalar_weights
-from ..methods.taught_weights import teach, train_members
+from ...datasets import generator
+from ...methods.source_weights import ball_weights, scalar_weights
+from ...methods.taught_weights import teach, train_members
 from .source_task import Task, TaskChoices
 
 Floats = NDArray[np.float64]

@@ -13,11 +13,11 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ..datasets import Amounts, DataError, FeaturePack, KernelData, TaskRows, draw_task, target_of
-from ..methods.kernels import KernelName, MeanKernel
-from ..methods.least_squares_svm import Factorisation, class_balance, factorise, train
-from ..methods.source_weights import LeaveOneOut, leave_one_out
-from ..methods.transfer_terms import hyperplane_products
+from ...datasets import Amounts, DataError, FeaturePack, KernelData, TaskRows, draw_task, target_of
+from ...methods.kernels import KernelName, MeanKernel
+from ...methods.least_squares_svm import Factorisation, class_balance, factorise, train
+from ...methods.source_weights import LeaveOneOut, leave_one_out
+from ...methods.transfer_terms import hyperplane_products
 
 Floats = NDArray[np.float64]
 Positive = Annotated[int, Meta(ge=1)]

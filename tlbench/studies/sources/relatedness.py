@@ -22,9 +22,9 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ..datasets import DataError, FeaturePack, KernelData, draw_task, generator
-from ..methods.related_tasks import RelatedTasks, related_hyperplanes, related_waves
-from ..study import Block, Columns, Keeping, Piece, Study, units_by_groups
+from ...datasets import DataError, FeaturePack, KernelData, draw_task, generator
+from ...methods.related_tasks import RelatedTasks, related_hyperplanes, related_waves
+from ...study import Block, Columns, Keeping, Piece, Study, units_by_groups
 from .source_baselines import Strengths
 from .source_task import Positive, Task, make_task
 from .source_weighting import GROUP_OF, GROUPS, SAYS

@@ -19,8 +19,8 @@ from tlbench.plan import make_plan
 from tlbench.protocol import ProtocolError
 from tlbench.records import Records
 from tlbench.settings import resolve
-from tlbench.studies import layer_training
-from tlbench.studies import layer_transfer as study
+from tlbench.studies.layers import layer_training
+from tlbench.studies.layers import layer_transfer as study
 
 CONDITIONS = ("base", "BnB", "BnB+", "AnB", "AnB+", "random-gaussian", "random-scaled")
 QUICK = {"epochs": "3", "pictures_per_class": "6", "test_pictures_per_class": "10"}

@@ -14,10 +14,10 @@ from tlbench import protocol
 from tlbench.datasets import DataError, FeaturePack, SettingPacks
 from tlbench.plan import make_plan
 from tlbench.settings import resolve
-from tlbench.studies import leak_audit as study
-from tlbench.studies import source_weighting
-from tlbench.studies.source_conditions import OF_THE_PAPER
-from tlbench.studies.source_task import make_task
+from tlbench.studies.sources import leak_audit as study
+from tlbench.studies.sources import source_weighting
+from tlbench.studies.sources.source_conditions import OF_THE_PAPER
+from tlbench.studies.sources.source_task import make_task
 from tlbench.study import Block
 
 SHARED = {

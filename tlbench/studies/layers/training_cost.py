@@ -10,13 +10,13 @@ import msgspec
 import numpy as np
 import torch
 
-from ..datasets import LabelledPictures
-from ..datasets.outlines import AbsentPixels
-from ..methods.networks.architectures import ARCHITECTURES
-from ..methods.networks.initialisation import initialise
-from ..methods.networks.pictures import Held, Inputs, Through, advance, bytes_after
-from ..methods.networks.training import Recipe, train
-from ..study import Block, Estimate
+from ...datasets import LabelledPictures
+from ...datasets.outlines import AbsentPixels
+from ...methods.networks.architectures import ARCHITECTURES
+from ...methods.networks.initialisation import initialise
+from ...methods.networks.pictures import Held, Inputs, Through, advance, bytes_after
+from ...methods.networks.training import Recipe, train
+from ...study import Block, Estimate
 from .layer_training import MOST_HELD, PRECISIONS, frozen_layers, on_device
 from .layer_transfer import NETWORKS, Half, Training, draw_half
 

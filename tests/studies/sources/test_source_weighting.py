@@ -11,9 +11,9 @@ import pytest
 from tlbench.datasets import DataError, FeaturePack, draw_task, generator
 from tlbench.methods.source_weights import ball_weights, scalar_weights
 from tlbench.methods.taught_weights import Lesson, teach, train_members
-from tlbench.studies import source_task
-from tlbench.studies import source_weighting as study
-from tlbench.studies.source_conditions import LESSONS
+from tlbench.studies.sources import source_task
+from tlbench.studies.sources import source_weighting as study
+from tlbench.studies.sources.source_conditions import LESSONS
 from tlbench.study import Block
 
 PARAMETERS = {

@@ -13,8 +13,8 @@ from tlbench.datasets import DataError, FeaturePack, SettingPacks, generator
 from tlbench.methods.source_weights import LeaveOneOut, ball_weights, scalar_weights
 from tlbench.plan import make_plan
 from tlbench.settings import resolve
-from tlbench.studies import increasing_sources as study
-from tlbench.studies import source_weighting
+from tlbench.studies.sources import increasing_sources as study
+from tlbench.studies.sources import source_weighting
 from tlbench.study import Block
 
 SHARED = {

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ..datasets import KernelData
-from ..study import Block, Columns, Keeping, Study, units_by_groups
+from ...datasets import KernelData
+from ...study import Block, Columns, Keeping, Study, units_by_groups
 from .source_baselines import BASELINES, Strengths
 from .source_conditions import OF_THE_PAPER, OURS, Found, Group
 from .source_task import Task, prepare_task, units

@@ -28,11 +28,11 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ..datasets import Amounts, DataError, FeaturePack, TaskRows, draw_task
-from ..methods.kernels import KernelName
-from ..methods.least_squares_svm import train
-from ..methods.transfer_terms import least_squares_terms
-from ..study import Block, Columns, Keeping, Piece, Study, units_by_groups
+from ...datasets import Amounts, DataError, FeaturePack, TaskRows, draw_task
+from ...methods.kernels import KernelName
+from ...methods.least_squares_svm import train
+from ...methods.transfer_terms import least_squares_terms
+from ...study import Block, Columns, Keeping, Piece, Study, units_by_groups
 from .source_task import Positive, Task, make_task
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from tlbench.datasets import DataError, Options
 from tlbench.plan import make_plan
 from tlbench.protocol import ProtocolError
 from tlbench.settings import resolve
-from tlbench.studies import relatedness as study
+from tlbench.studies.sources import relatedness as study
 from tlbench.study import Block
 
 PARAMETERS = {

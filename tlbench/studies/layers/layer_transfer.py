@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from ..datasets import DataError, LabelledPictures, draw_class_split, draw_pictures, generator, most_classes_per_half
-from ..protocol import ProtocolError, Value
-from ..study import Block, Columns, Estimate, Keeping, Piece, Study
+from ...datasets import DataError, LabelledPictures, draw_class_split, draw_pictures, generator, most_classes_per_half
+from ...protocol import ProtocolError, Value
+from ...study import Block, Columns, Estimate, Keeping, Piece, Study
 
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
@@ -178,7 +178,7 @@ def _settled(precision: str) -> Value:
     """What "auto" means on this processor; it becomes part of each block's identity."""
     if precision != "auto":
         return precision
-    from ..methods.networks.training import has_bfloat16_units
+    from ...methods.networks.training import has_bfloat16_units
 
     return "bfloat16" if has_bfloat16_units() else "float32"
 

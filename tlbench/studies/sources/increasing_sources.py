@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from ..datasets import DataError, KernelData, generator
-from ..study import Block, Columns, Keeping, Study, units_by_groups
+from ...datasets import DataError, KernelData, generator
+from ...study import Block, Columns, Keeping, Study, units_by_groups
 from . import source_task
 from .source_conditions import OF_THE_PAPER
 from .source_task import Positive, Task, TaskChoices, prepare_task

@@ -13,13 +13,13 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ..methods.adapted_svm import adaptive_svm, fixed_transfer_svm
-from ..methods.hinge_svm import balanced_costs
-from ..methods.logistic import feature_logistic
-from ..methods.penalised_weights import penalised_svm
-from ..methods.projective_svm import projective_svm
-from ..methods.score_features import feature_svm, own_confidences
-from ..methods.source_boosting import multi_source_boosting
+from ...methods.adapted_svm import adaptive_svm, fixed_transfer_svm
+from ...methods.hinge_svm import balanced_costs
+from ...methods.logistic import feature_logistic
+from ...methods.penalised_weights import penalised_svm
+from ...methods.projective_svm import projective_svm
+from ...methods.score_features import feature_svm, own_confidences
+from ...methods.source_boosting import multi_source_boosting
 from .source_conditions import Found, Group
 from .source_task import Positive, Task, TaskChoices
 

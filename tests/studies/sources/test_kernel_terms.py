@@ -12,7 +12,7 @@ from tlbench import datasets, protocol, studies
 from tlbench.datasets import DataError, FeaturePack
 from tlbench.plan import make_plan
 from tlbench.settings import resolve
-from tlbench.studies import kernel_terms as study
+from tlbench.studies.sources import kernel_terms as study
 from tlbench.study import Block
 
 BETAS = [0.0, 0.5, 1.0, 2.0]

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..datasets import LabelledPictures, generator
-from ..methods.networks.architectures import ARCHITECTURES
-from ..methods.networks.initialisation import Scheme, initialise
-from ..methods.networks.pictures import Cropped, Held, Inputs, Through, advance, bytes_after, held
-from ..methods.networks.stages import StagedNetwork, inherit
-from ..methods.networks.training import Progress, Recipe, train
-from ..study import Arrays, Block, Keeping
+from ...datasets import LabelledPictures, generator
+from ...methods.networks.architectures import ARCHITECTURES
+from ...methods.networks.initialisation import Scheme, initialise
+from ...methods.networks.pictures import Cropped, Held, Inputs, Through, advance, bytes_after, held
+from ...methods.networks.stages import StagedNetwork, inherit
+from ...methods.networks.training import Progress, Recipe, train
+from ...study import Arrays, Block, Keeping
 from .layer_transfer import Half, Training
 
 MOST_HELD = 4 << 30

@@ -1,0 +1,3 @@
+"""Networks that inherit their first layers."""
+
+STUDIES = ("layer_transfer",)
