@@ -36,7 +36,8 @@ def test_it_is_listed_run_drawn_and_checked(added):
     source = {"PYTHONPATH": str(added.folder)}
     assert "shrunken-mean" in added.succeed("list", **source).out
     done = added.succeed("run", "shrunken-mean", "--jobs", "1", **source)
-    assert "the shrunken mean is nearer" in done.out
+    assert "shrinking-helps" in done.out
+    assert "distance, mean over 9 categories, by shots" in done.out
     folder = added.folder / "results" / "shrunken-mean" / "digits-quick"
     assert {"measurements.csv", "summary.csv", "claims.csv", "errors.png", "errors.svg"} <= {
         path.name for path in folder.iterdir()

@@ -15,6 +15,7 @@ from tlbench import protocol
 from tlbench.records import Records
 from tlbench.results import Results
 from tlbench.terminal import lines, summary_table, verdict_table
+from tlbench.terminal.summary import _grid
 
 LAYERS = list(range(1, 8))
 
@@ -103,6 +104,31 @@ def test_one_factor_is_one_table(run, capsys):
     only.manifest["settings"]["factors"] = {"layers": LAYERS}
     summary_table(only, [])
     assert "\naccuracy in %, mean over 4 target halves, by layers\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("unit", "named"), [("", "accuracy, mean"), ("mm", "accuracy in mm, mean")])
+def test_what_is_no_percentage_has_two_digits_and_its_own_unit(run, printed, capsys, unit, named):
+    results = run(kinds=("random",), metric_unit=unit, reference=None, figures=[])
+    summary_table(results, [])
+    out = capsys.readouterr().out
+    assert named.replace(", mean", ", class_split random, mean") in out
+    assert re.search(r"^base +\d+\.\d\d( +–){7} *$", out, re.M)
+    verdicts = words(printed(results))
+    assert f"target halves, in {unit or 'the unit of what each is about'}:" in verdicts
+    assert not re.search(r" [+-]\d+\.\d ", verdicts)
+
+
+def test_the_best_of_a_kind_is_bold_whichever_way_it_lies(run):
+    for lower in (False, True):
+        results = run(kinds=("random",), lower_is_better=lower)
+        summary = results.summary()
+        summary = summary[summary["metric"] == "accuracy"]
+        grid = _grid(results, summary, "layers")
+        at_seven = summary[summary["layers"] == 7].set_index("condition")["mean"]
+        best = at_seven.idxmin() if lower else at_seven.idxmax()
+        names = [str(name) for name in grid.columns[0].cells]
+        marked = [name for name, cell in zip(names, grid.columns[-1].cells, strict=True) if "bold" in str(cell.style)]
+        assert marked == [best]
 
 
 # Verdicts

@@ -56,7 +56,8 @@ class Protocol(Strict, frozen=True, kw_only=True, dict=True):
     """An experiment; see ``docs/architecture.md`` for a walk through one.
 
     datasets: what is another choice or another list of levels on one data set; 'folder' stands for any folder. What a
-    profile says comes before it.
+    profile says comes before it. metric_unit: of the metric, "%" for accuracies, "" for what has none.
+    lower_is_better: of the metric; claims compare ``of`` minus ``to`` all the same.
     """
 
     name: Name
@@ -76,6 +77,8 @@ class Protocol(Strict, frozen=True, kw_only=True, dict=True):
     figures: list[Figure] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     oracles: list[str] = field(default_factory=list)
+    metric_unit: str = "%"
+    lower_is_better: bool = False
 
     @property
     def folder(self) -> Path | None:

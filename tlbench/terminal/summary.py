@@ -24,13 +24,14 @@ def summary_table(results: Results, remarks: Sequence[str]) -> None:
     whole, oracles = results.summary(), set(results.protocol.oracles)
     *apart, across = results.factors
     summary = _as_declared(whole[whole["metric"] == results.protocol.metric], apart, results)
-    metric = results.protocol.metric.replace("_", " ")
+    metric, unit = results.protocol.metric.replace("_", " "), results.protocol.metric_unit
+    measured = f"{metric} in {unit}" if unit else metric
     say(f"\n{results.caption}")
     say(f"{results.manifest['profile']}: {results.protocol.profiles[results.manifest['profile']].says}")
     for level, part in summary.groupby(apart, sort=False) if apart else [((), summary)]:
         of = "".join(f", {name} {value}" for name, value in zip(apart, level, strict=True))
         units = part["units"].max()
-        say(f"{metric} in %{of}, mean over {units} {results.protocol.units}, by {across}\n")
+        say(f"{measured}{of}, mean over {units} {results.protocol.units}, by {across}\n")
         console().print(_grid(results, part, across))
         say("")
     for remark in remarks:
@@ -59,7 +60,9 @@ def _grid(results: Results, summary: pd.DataFrame, across: str) -> Table:
     grid = summary.pivot_table(index="condition", columns=across, values="mean", sort=False)
     grid = grid.reindex([name for name in results.manifest["settings"]["conditions"] if name in grid.index])
     grid = grid[sorted(grid.columns)]
-    best = grid.drop(index=[name for name in grid.index if name in oracles]).max()
+    chosen = grid.drop(index=[name for name in grid.index if name in oracles])
+    best = chosen.min() if results.protocol.lower_is_better else chosen.max()
+    digits = 1 if results.protocol.metric_unit == "%" else 2
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("condition", no_wrap=True)
     for level in grid.columns:
@@ -67,7 +70,7 @@ def _grid(results: Results, summary: pd.DataFrame, across: str) -> Table:
     for name, row in grid.iterrows():
         oracle = name in oracles
         cells = [
-            Text("–") if value != value else Text(f"{value:.1f}", "bold" if value == top and not oracle else "")
+            Text("–") if value != value else Text(f"{value:.{digits}f}", "bold" if value == top and not oracle else "")
             for value, top in zip(row, best, strict=True)
         ]
         table.add_row(Text(f"{name} (oracle)" if oracle else str(name), "dim" if oracle else ""), *cells)

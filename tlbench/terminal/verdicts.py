@@ -28,11 +28,11 @@ def verdict_table(results: Results, findings: Sequence[Finding]) -> None:
     counted = published is not None or len(tested) > 1
     width = console().width
     most = max((max(finding.groups) for finding in findings), default=0)
-    other = " (with two digits: in the unit of what it is about)" if any(_digits(f) > 1 for f in findings) else ""
-    say(f"\nClaims, over {'up to ' if counted else ''}{most} {units}, in points{other}:\n")
-    verdicts = [_verdict(finding, "" if counted else units, results.dataset) for finding in findings]
+    say(f"\nClaims, over {'up to ' if counted else ''}{most} {units}, {_unit(results, findings)}:\n")
+    percent = results.protocol.metric_unit == "%"
+    verdicts = [_verdict(finding, percent, "" if counted else units, results.dataset) for finding in findings]
     if published is None or results.protocol.reference is None:
-        console().print(_table(findings, verdicts, counted, width))
+        console().print(_table(findings, verdicts, percent, counted, width))
         if results.protocol.reference is not None:
             say(
                 f"\n{results.protocol.reference.file} is not here: name the protocol file to see the published numbers."
@@ -40,19 +40,27 @@ def verdict_table(results: Results, findings: Sequence[Finding]) -> None:
         return
     name, says = results.protocol.reference.name, results.protocol.reference.says
     theirs = [
-        _verdict(other, "", margin=other.claim.margin if other.claim.margin != ours.claim.margin else None)
+        _verdict(other, percent, "", margin=other.claim.margin if other.claim.margin != ours.claim.margin else None)
         for ours, other in zip(findings, published, strict=True)
     ]
     if width >= SIDE_BY_SIDE:
-        console().print(_both(findings, verdicts, published, theirs, name))
+        console().print(_both(findings, verdicts, published, theirs, percent, name))
         say(f"\n{name}: {says}; shown beside the run, never part of what is expected of it.")
     else:
-        console().print(_table(findings, verdicts, counted, width))
+        console().print(_table(findings, verdicts, percent, counted, width))
         say(f"\nThe same claims on {name} ({says}):\n")
-        console().print(_table(published, theirs, counted, width))
+        console().print(_table(published, theirs, percent, counted, width))
 
 
-def _table(findings: Sequence[Finding], verdicts: Sequence[Text], counted: bool, width: int) -> Table:
+def _unit(results: Results, findings: Sequence[Finding]) -> str:
+    """What effects are in: points where the metric is a percentage."""
+    if results.protocol.metric_unit != "%":
+        return f"in {results.protocol.metric_unit or 'the unit of what each is about'}"
+    other = any(_digits(finding, percent=True) > 1 for finding in findings)
+    return "in points" + (" (with two digits: in the unit of what it is about)" if other else "")
+
+
+def _table(findings: Sequence[Finding], verdicts: Sequence[Text], percent: bool, counted: bool, width: int) -> Table:
     """One finding a line; ``counted``: with a column for the number of units."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("claim", no_wrap=True)
@@ -62,7 +70,7 @@ def _table(findings: Sequence[Finding], verdicts: Sequence[Text], counted: bool,
     for finding, verdict in zip(findings, verdicts, strict=True):
         units = [_units(finding)] if counted else []
         claim = _claim(finding) if width >= WHOLE_NAMES else textwrap.fill(_claim(finding), BROKEN_NAME)
-        table.add_row(claim, *_effect(finding), _number(finding.p_holm, ".2g"), *units, verdict)
+        table.add_row(claim, *_effect(finding, percent), _number(finding.p_holm, ".2g"), *units, verdict)
     return table
 
 
@@ -71,6 +79,7 @@ def _both(
     verdicts: Sequence[Text],
     published: Sequence[Finding],
     theirs: Sequence[Text],
+    percent: bool,
     name: str,
 ) -> Table:
     """Two findings a line: the run's, then those of the published numbers under their own name."""
@@ -83,8 +92,8 @@ def _both(
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("\nverdict", overflow="fold", min_width=LONGEST_WORD)
     for ours, verdict, other, word in zip(findings, verdicts, published, theirs, strict=True):
-        run = (*_effect(ours), _number(ours.p_holm, ".2g"), _units(ours), verdict)
-        table.add_row(_claim(ours), *run, *_effect(other), _units(other), word)
+        run = (*_effect(ours, percent), _number(ours.p_holm, ".2g"), _units(ours), verdict)
+        table.add_row(_claim(ours), *run, *_effect(other, percent), _units(other), word)
     return table
 
 
@@ -92,23 +101,25 @@ def _claim(finding: Finding) -> str:
     return finding.claim.id + (f" (margin {finding.claim.margin:g})" if finding.claim.margin else "")
 
 
-def _effect(finding: Finding) -> tuple[str, str]:
+def _effect(finding: Finding, percent: bool) -> tuple[str, str]:
     """The effect and its interval; one unit has no interval."""
-    form = f"+.{_digits(finding)}f"
+    form = f"+.{_digits(finding, percent)}f"
     ends = f"{_number(finding.low, form)} … {_number(finding.high, form)}"
     return _number(finding.effect, form), ends if finding.low == finding.low else "–"
 
 
-def _digits(finding: Finding) -> int:
-    """Percentages need one digit; what else a claim may be about is a share or a correlation."""
-    return 2 if finding.claim.metric or finding.claim.between else 1
+def _digits(finding: Finding, percent: bool) -> int:
+    """Percentages need one digit; what else a claim may be about is a share, a correlation or an error."""
+    return 1 if percent and not finding.claim.metric and not finding.claim.between else 2
 
 
 def _units(finding: Finding) -> str:
     return " / ".join(map(str, finding.groups)) if finding.units else "–"
 
 
-def _verdict(finding: Finding, units: str, dataset: str | None = None, margin: float | None = None) -> Text:
+def _verdict(
+    finding: Finding, percent: bool, units: str, dataset: str | None = None, margin: float | None = None
+) -> Text:
     """The verdict and what belongs to it.
 
     units: their name, where no column counts them. dataset: whose expectation it is held against. margin: where it is
@@ -123,7 +134,7 @@ def _verdict(finding: Finding, units: str, dataset: str | None = None, margin: f
         more.append(f"{finding.units} of at least {FEWEST_UNITS} {units} needed for a test")
     if finding.detectable == finding.detectable:
         what = "shown a margin of" if finding.claim.test == "equivalent" else "found"
-        more.append(f"would have {what} {finding.detectable:.{_digits(finding)}f}")
+        more.append(f"would have {what} {finding.detectable:.{_digits(finding, percent)}f}")
     if finding.reason:
         word += f": {finding.reason}"
     elif more:
