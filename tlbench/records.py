@@ -180,6 +180,11 @@ class Records:
         path = self._failure_path(block)
         return path if path.exists() else None
 
+    def failures(self) -> list[str]:
+        """Every block that failed, with the last line of its traceback, if there is a trace of it here."""
+        texts = [path.read_text("utf-8").strip().splitlines() for path in sorted(self._files("failures"))]
+        return [f"{lines[0]}: {lines[-1]}" for lines in texts if lines]
+
     def _block_path(self, block: Block) -> Path:
         return self.folder / HIDDEN / "blocks" / block.key[:2] / f"{block.key}.json"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import claims, protocol, published, tables
+from .protocol import Figure
 from .records import BlockRecord, Records, RecordsError, finished_runs, in_words, load_all
 
 if TYPE_CHECKING:
@@ -16,6 +17,23 @@ if TYPE_CHECKING:
 
     from .plan import Plan
     from .study import Block
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Means at one level of the factors before the last: conditions down, levels of the last factor across.
+
+    at: those levels. means, low, high: condition × level, with 95 % intervals over ``units``. best: of each level, what
+    a user could have chosen; oracles are left out.
+    """
+
+    at: dict[str, Any]
+    across: str
+    means: pd.DataFrame
+    low: pd.DataFrame
+    high: pd.DataFrame
+    best: pd.Series
+    units: int
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,30 @@ class Results:
         """Means and 95 % intervals over units."""
         return tables.summarise(self.measured, list(self.factors))
 
+    def grids(self) -> list[Grid]:
+        """The protocol's metric as grids, levels and conditions in the order in which they were declared."""
+        *apart, across = self.factors
+        summary = self.summary()
+        summary = summary[summary["metric"] == self.protocol.metric]
+        for factor in reversed(apart):
+            levels = self.protocol.factors[factor]
+            place = {level: rank for rank, level in enumerate(levels if isinstance(levels, list) else [levels])}
+            summary = summary.loc[summary[factor].map(place).sort_values(kind="stable").index]
+        parts = summary.groupby(apart, sort=False) if apart else [((), summary)]
+        return [self._grid(dict(zip(apart, level, strict=True)), across, part) for level, part in parts]
+
+    def _grid(self, at: dict[str, Any], across: str, summary: pd.DataFrame) -> Grid:
+        conditions = [name for name in self.manifest["settings"]["conditions"] if name in set(summary["condition"])]
+
+        def pivot(values: str) -> pd.DataFrame:
+            grid = summary.pivot_table(index="condition", columns=across, values=values, sort=False, dropna=False)
+            return grid.reindex(index=conditions, columns=sorted(grid.columns))
+
+        means = pivot("mean")
+        chosen = means.drop(index=[name for name in conditions if name in self.protocol.oracles])
+        best = chosen.min() if self.protocol.lower_is_better else chosen.max()
+        return Grid(at, across, means, pivot("low"), pivot("high"), best, int(summary["units"].max()))
+
     def findings(self) -> list[claims.Finding]:
         """Every claim of the protocol, tested."""
         return claims.assess(self.protocol, self.measured, self.extent, self.tables)
@@ -77,20 +119,25 @@ class Results:
         """The same claims on the published numbers; None where there are none."""
         return self.published.findings(self.protocol) if self.published else None
 
-    def draw(self) -> list[Path]:
-        """Draw every figure again; returns the files."""
+    def figure(self, figure: Figure) -> dict[str, bytes]:
+        """One of the protocol's figures as files by name; none where there is nothing to draw.
+
+        Raises RecordsError for a figure that the study draws itself and does not know.
+        """
         from . import figures, studies
 
-        wanted = {figure.name for figure in self.protocol.figures if figure.kind == "own"}
-        own = studies.find(self.protocol.study).draws if wanted else {}
-        if lost := sorted(wanted - set(own)):
-            raise RecordsError(f"the study {self.protocol.study} draws no figure '{lost[0]}'; run the experiment again")
-        written = []
-        for figure in self.protocol.figures:
-            beside = self.published.table if figure.published and self.published else None
-            drawn = figures.draw(figure, self.protocol, self.tables, self.factors, self.caption, beside, own)
-            written += [self.records.write(name, content) for name, content in drawn.items()]
-        return written
+        own = studies.find(self.protocol.study).draws if figure.kind == "own" else {}
+        if figure.kind == "own" and figure.name not in own:
+            raise RecordsError(
+                f"the study {self.protocol.study} draws no figure '{figure.name}'; run the experiment again"
+            )
+        beside = self.published.table if figure.published and self.published else None
+        return figures.draw(figure, self.protocol, self.tables, self.factors, self.caption, beside, own)
+
+    def draw(self) -> list[Path]:
+        """Draw every figure again; returns the files."""
+        drawn = [file for figure in self.protocol.figures for file in self.figure(figure).items()]
+        return [self.records.write(name, content) for name, content in drawn]
 
 
 def publish(

@@ -15,7 +15,7 @@ from tlbench import protocol
 from tlbench.records import Records
 from tlbench.results import Results
 from tlbench.terminal import lines, summary_table, verdict_table
-from tlbench.terminal.summary import _grid
+from tlbench.terminal.summary import as_table
 
 LAYERS = list(range(1, 8))
 
@@ -120,15 +120,12 @@ def test_what_is_no_percentage_has_two_digits_and_its_own_unit(run, printed, cap
 
 def test_the_best_of_a_kind_is_bold_whichever_way_it_lies(run):
     for lower in (False, True):
-        results = run(kinds=("random",), lower_is_better=lower)
-        summary = results.summary()
-        summary = summary[summary["metric"] == "accuracy"]
-        grid = _grid(results, summary, "layers")
-        at_seven = summary[summary["layers"] == 7].set_index("condition")["mean"]
-        best = at_seven.idxmin() if lower else at_seven.idxmax()
-        names = [str(name) for name in grid.columns[0].cells]
-        marked = [name for name, cell in zip(names, grid.columns[-1].cells, strict=True) if "bold" in str(cell.style)]
-        assert marked == [best]
+        (grid,) = run(kinds=("random",), lower_is_better=lower).grids()
+        printed = as_table(grid, [], 1)
+        best = grid.means[7].idxmin() if lower else grid.means[7].idxmax()
+        names = [str(name) for name in printed.columns[0].cells]
+        cells = zip(names, printed.columns[-1].cells, strict=True)
+        assert [name for name, cell in cells if "bold" in str(cell.style)] == [best]
 
 
 # Verdicts

@@ -17,7 +17,7 @@ import click
 
 from .data import data
 from .options import INTERRUPTED, NOT_TO_BE_HAD, WRONG_INPUT, AsWritten, leave
-from .reading import check, list_, plot
+from .reading import check, list_, plot, report
 from .running import run
 
 PATIENCE = 1.5
@@ -105,9 +105,10 @@ def cli(debug: bool) -> None:
 
     A target task with few labels borrows the parameters of models trained on other tasks. `run` computes an experiment
     and writes tables and figures, `plot` draws the figures again, `check` tests every claim of the paper on what is
-    there. Whatever finished is kept: a run that was interrupted goes on where it stopped.
+    there, `report` makes one page of it. Whatever finished is kept: a run that was interrupted goes on where it
+    stopped.
     """
 
 
-for command in (list_, run, plot, check, data):
+for command in (list_, run, plot, check, report, data):
     cli.add_command(command)

@@ -111,6 +111,30 @@ def check(experiment: str | None, dataset: str | None, profile: str | None, resu
     return 0 if well else FAILED
 
 
+@click.command(
+    short_help="one page of everything that was run",
+    epilog="""\b
+Examples:
+  tlbench report                                      results/ as results/report.html
+  tlbench report --output page.html                   the same elsewhere""",
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to write it.")
+@results_dir
+def report(output: Path | None, results: Path) -> int:
+    """Write one page of everything in the results folder: figures, verdicts, numbers, choices, and what is missing.
+
+    The page is one file, needs nothing but itself, and can be sent, printed and read on a phone.
+    """
+    from .. import records, terminal
+    from .. import report as report_room
+
+    path = output or results / "report.html"
+    page = report_room.render([report_room.section(found) for found in _find_runs(results, None, None, None)])
+    records.write_whole(path, page.encode("utf-8", "backslashreplace"))
+    terminal.say(terminal.relative(path))
+    return 0
+
+
 def _find_runs(results: Path, experiment: str | None, dataset: str | None, profile: str | None) -> list[Results]:
     """The runs that were asked for; ends with status 1 where there are none or one cannot be read."""
     from .. import records
