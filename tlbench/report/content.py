@@ -145,15 +145,15 @@ def _verdicts(findings: Sequence[Finding], declared: Protocol, caption: str, dat
         rows.append(
             (
                 Cell(finding.claim.says + (f" (margin {finding.claim.margin:g})" if finding.claim.margin else "")),
+                Cell(word + why, finding.verdict, finding.verdict.split(",")[0].replace(" ", "-")),
                 Cell(wording.effect_of(finding, declared), finding.effect),
                 Cell(wording.interval_of(finding, declared), finding.low),
                 Cell(wording.p_of(finding), finding.p_holm),
                 Cell(wording.units_of(finding), finding.units),
-                Cell(word + why, finding.verdict, finding.verdict.split(",")[0].replace(" ", "-")),
             )
         )
-    headings = ("claim", "effect", "95 % interval", "p (Holm)", declared.units, "verdict")
-    return Table(caption, headings, tuple(rows), (False, True, True, True, True, False))
+    headings = ("claim", "verdict", "effect", "95 % interval", "p (Holm)", declared.units)
+    return Table(caption, headings, tuple(rows), (False, False, True, True, True, True))
 
 
 def _grid(grid: Grid, declared: Protocol) -> Table:
