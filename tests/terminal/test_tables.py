@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tlbench import protocol
+from tlbench import protocol, shown
 from tlbench.records import Records
 from tlbench.results import Results
 from tlbench.terminal import lines, summary_table, verdict_table
-from tlbench.terminal.summary import as_table
 
 LAYERS = list(range(1, 8))
 
@@ -120,12 +119,10 @@ def test_what_is_no_percentage_has_two_digits_and_its_own_unit(run, printed, cap
 
 def test_the_best_of_a_kind_is_bold_whichever_way_it_lies(run):
     for lower in (False, True):
-        (grid,) = run(kinds=("random",), lower_is_better=lower).grids()
-        printed = as_table(grid, [], 1)
+        results = run(kinds=("random",), lower_is_better=lower)
+        (grid,), (sheet,) = results.grids(), shown.grid_sheets(results)
         best = grid.means[7].idxmin() if lower else grid.means[7].idxmax()
-        names = [str(name) for name in printed.columns[0].cells]
-        cells = zip(names, printed.columns[-1].cells, strict=True)
-        assert [name for name, cell in cells if "bold" in str(cell.style)] == [best]
+        assert [row[0].text for row in sheet.rows if row[-1].mark == "strong"] == [best]
 
 
 # Verdicts

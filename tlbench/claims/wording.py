@@ -15,13 +15,19 @@ def name_of(finding: Finding) -> str:
 
 def effect_of(finding: Finding, protocol: Protocol) -> str:
     """The effect, signed."""
-    return number(finding.effect, f"+.{_digits(finding, protocol)}f")
+    return rounded(finding.effect, finding, protocol)
+
+
+def rounded(value: float, finding: Finding, protocol: Protocol) -> str:
+    """A number in the unit of the claim's effect, signed."""
+    return number(value, f"+.{_digits(finding, protocol)}f")
 
 
 def interval_of(finding: Finding, protocol: Protocol) -> str:
     """Its interval; one unit has none."""
-    form = f"+.{_digits(finding, protocol)}f"
-    return f"{number(finding.low, form)} … {number(finding.high, form)}" if finding.low == finding.low else "–"
+    if finding.low != finding.low:
+        return "–"
+    return f"{rounded(finding.low, finding, protocol)} … {rounded(finding.high, finding, protocol)}"
 
 
 def p_of(finding: Finding) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FAILED, AsWritten, data_dir
+from .options import FAILED, AsWritten, data_dir, form
 
 if TYPE_CHECKING:
     from .. import datasets
+    from ..sheet import Format
 
 
 @click.group(
@@ -28,16 +29,18 @@ def data() -> None:
 
 
 @data.command("list", short_help="each data set with its licence and size")
-def data_list() -> None:
+@form
+def data_list(form: Format) -> None:
     """Show each data set with its licence and the size of what has to be fetched."""
     from .. import datasets, terminal
+    from ..sheet import words
 
     rows = []
     for entry in datasets.CATALOGUE:
         files = datasets.all_files(entry)
         size = f"{sum(file.size for file in files) / 1e6:,.1f} MB" if files else "–"
         rows.append((entry.name, size, entry.licence, ", ".join(entry.options) or "–", entry.says))
-    terminal.listing(("name", "to fetch", "licence", "options", "what it is"), rows)
+    terminal.show([words("Data sets", ("name", "to fetch", "licence", "options", "what it is"), rows)], form)
 
 
 @data.command(
@@ -118,10 +121,12 @@ Examples:
   tlbench data check caltech256-features""",
 )
 @click.argument("name", required=False)
+@form
 @data_dir
-def data_check(name: str | None, data_dir: Path | None) -> int:
+def data_check(name: str | None, form: Format, data_dir: Path | None) -> int:
     """Verify the checksums of what was fetched, of data set NAME or of all; status 1 if anything is damaged."""
     from .. import datasets, terminal
+    from ..sheet import words
 
     folder = datasets.data_folder(data_dir)
     entries = [datasets.find(name)[0]] if name else list(datasets.CATALOGUE)
@@ -140,7 +145,7 @@ def data_check(name: str | None, data_dir: Path | None) -> int:
             f"nothing of {name} is fetched, so there is nothing to verify here; `tlbench run` reads it as it is"
         )
         return 0
-    terminal.listing(("data set", "file", "state"), states)
+    terminal.show([words("Files of data sets", ("data set", "file", "state"), states)], form)
     return (
         FAILED
         if any(state == "damaged" for *_, state in states) or (name and "missing" in {s for *_, s in states})

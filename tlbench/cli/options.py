@@ -48,3 +48,15 @@ def data_dir(command: Command) -> Command:
         metavar="DIR",
         help="Where fetched data lie.  [default: $TLBENCH_DATA_DIR, else your cache folder]",
     )(command)
+
+
+def form(command: Command) -> Command:
+    """--format."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["table", "csv", "json", "markdown"]),
+        default="table",
+        show_default=True,
+        help="How tables are printed; other words then go to standard error.",
+    )(command)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FAILED, leave, results_dir
+from .options import FAILED, form, leave, results_dir
 
 if TYPE_CHECKING:
     from ..results import Results
+    from ..sheet import Format
 
 
 @click.command(
@@ -21,28 +22,30 @@ Examples:
   tlbench list                                        all of it
   tlbench list | less -S                              a page at a time""",
 )
-def list_() -> None:
+@form
+def list_(form: Format) -> None:
     """Show the experiments, their claims, and the data sets there are."""
     from .. import datasets, protocol, studies, terminal
+    from ..sheet import words
 
-    terminal.say("Experiments\n")
-    rows = []
-    for name in protocol.shipped():
-        declared = protocol.read(name)
-        takes = studies.find(declared.study).shape
-        rows.append((name, takes, f"{len(declared.claims)} claims", ", ".join(declared.profiles), declared.asks))
-    terminal.listing(("name", "takes", "tests", "profiles", "asks"), rows)
-    terminal.say("\nData sets\n")
-    terminal.listing(
-        ("name", "serves", "what it is"),
-        [(entry.name, ", ".join(entry.offers), entry.says) for entry in datasets.CATALOGUE],
-    )
+    experiments, conditions = [], []
     for name, path in protocol.shipped().items():
         declared = protocol.read(name)
-        terminal.say(f"\nConditions of {name}\n")
-        says = studies.find(declared.study).says
-        terminal.listing(("name", "what it is"), [(condition, says[condition]) for condition in declared.conditions])
-        terminal.say(f"\nIts protocol, to copy and edit: {path}")
+        study = studies.find(declared.study)
+        claims, profiles = f"{len(declared.claims)} claims", ", ".join(declared.profiles)
+        experiments.append((name, study.shape, claims, profiles, declared.asks))
+        rows = [(condition, study.says[condition]) for condition in declared.conditions]
+        caption = f"Conditions of {name}; its protocol, to copy and edit: {path}"
+        conditions.append(words(caption, ("name", "what it is"), rows, experiment=name))
+    serves = [(entry.name, ", ".join(entry.offers), entry.says) for entry in datasets.CATALOGUE]
+    terminal.show(
+        [
+            words("Experiments", ("name", "takes", "tests", "profiles", "asks"), experiments),
+            words("Data sets", ("name", "serves", "what it is"), serves),
+            *conditions,
+        ],
+        form,
+    )
 
 
 @click.command(
@@ -77,8 +80,9 @@ Examples:
 @click.argument("experiment", required=False)
 @click.option("--dataset", metavar="NAME", help="Only results on this data set.  [default: all]")
 @click.option("--profile", metavar="NAME", help="Only results of this profile.  [default: all]")
+@form
 @results_dir
-def check(experiment: str | None, dataset: str | None, profile: str | None, results: Path) -> int:
+def check(experiment: str | None, dataset: str | None, profile: str | None, form: Format, results: Path) -> int:
     """Test every claim of EXPERIMENT (or of every experiment) on the results there are.
 
     For each claim: the effect with its 95 % interval, p corrected by Holm over the experiment's claims, and a verdict:
@@ -87,27 +91,32 @@ def check(experiment: str | None, dataset: str | None, profile: str | None, resu
     missing or incomplete, when no claim could be tested at all, or when a verdict is not the one the protocol expects
     for that data set (by default: anything but contradicted).
     """
-    from .. import claims, terminal
+    from .. import claims, shown, terminal
 
-    well = True
+    def say(message: str) -> None:
+        terminal.say(message, stderr=form != "table")
+
+    well, sheets = True, []
     for found in _find_runs(results, experiment, dataset, profile):
         findings = found.findings()
-        terminal.say(f"\n{found.caption}")
-        terminal.verdict_table(found, findings)
+        say(f"\n{found.caption}")
+        if form == "table":
+            terminal.verdict_table(found, findings)
+        sheets.append(shown.verdict_sheet(found, findings))
         unexpected = [finding.claim.id for finding in findings if not finding.expected(found.dataset)]
-        shown = any(finding.verdict == "shown, not tested" for finding in findings)
+        few = any(finding.verdict == "shown, not tested" for finding in findings)
         nothing = bool(findings) and all(finding.verdict in ("not run", "shown, not tested") for finding in findings)
         if found.missing:
-            terminal.say(f"\nINCOMPLETE: {found.missing} planned measurements are missing; `tlbench run` goes on.")
+            say(f"\nINCOMPLETE: {found.missing} planned measurements are missing; `tlbench run` goes on.")
         if unexpected:
-            terminal.say(f"\nNOT AS EXPECTED: {', '.join(unexpected)}")
+            say(f"\nNOT AS EXPECTED: {', '.join(unexpected)}")
         if nothing:
-            few = f"a test needs {claims.FEWEST_UNITS} {found.protocol.units}; run more of them"
-            terminal.say(
-                f"\nNOTHING TESTED: {few if shown else 'this run covers nothing of what the claims speak of'}."
-            )
+            more = f"a test needs {claims.FEWEST_UNITS} {found.protocol.units}; run more of them"
+            say(f"\nNOTHING TESTED: {more if few else 'this run covers nothing of what the claims speak of'}.")
         well = well and not found.missing and not unexpected and not nothing
-    terminal.say(f"\n{'All as expected.' if well else 'Not all is as expected.'}")
+    if form != "table":
+        terminal.show(sheets, form)
+    say(f"\n{'All as expected.' if well else 'Not all is as expected.'}")
     return 0 if well else FAILED
 
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .data import fetch_file
-from .options import FAILED, data_dir, leave, results_dir
+from .options import FAILED, data_dir, form, leave, results_dir
 
 if TYPE_CHECKING:
     from .. import datasets, opening
     from ..run import Prepared
+    from ..sheet import Format
     from ..study import Block
 
 EMBEDDED_DATA = "digits"
@@ -54,6 +55,7 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Run nothing: show what is done, missing and failed, and the time left.")
 @click.option("--fresh", is_flag=True, help="Do everything again, finished or not.")
 @click.option("--quiet", is_flag=True, help="No progress and no tables; errors only.")
+@form
 @results_dir
 @data_dir
 def run(
@@ -71,6 +73,7 @@ def run(
     dry_run: bool,
     fresh: bool,
     quiet: bool,
+    form: Format,
     results: Path,
     data_dir: Path | None,
 ) -> int:
@@ -119,10 +122,10 @@ def run(
         prepared.records.forget()
     replaced = prepared.records.replaces(prepared.plan)
     if replaced and not quiet:
-        terminal.say(f"note: the results of run {replaced}, which lie there, will be replaced")
+        terminal.say(f"note: the results of run {replaced}, which lie there, will be replaced", stderr=form != "table")
     if not quiet:
         for notice in prepared.pack.notices:
-            terminal.say(f"note: {records.printable(notice)}")
+            terminal.say(f"note: {records.printable(notice)}", stderr=form != "table")
     missing, damaged = prepared.scan()
     if damaged:
         what = "1 damaged block is" if damaged == 1 else f"{damaged} damaged blocks are"
@@ -132,7 +135,7 @@ def run(
     _show_failures(list(outcome.failed.values()))
     if outcome.failed and len(outcome.failed) == len(prepared.plan.blocks):
         leave(f"every block failed; there is nothing to write to {terminal.relative(prepared.records.folder)}", FAILED)
-    _publish(prepared, quiet)
+    _publish(prepared, quiet, form)
     return FAILED if outcome.failed else 0
 
 
@@ -150,13 +153,16 @@ def _show_failures(failed: list[tuple[Block, Path]]) -> None:
         terminal.say(f"failed: {len(failed) - MOST_FAILURES} more; their tracebacks lie beside these", stderr=True)
 
 
-def _publish(prepared: Prepared, quiet: bool) -> None:
+def _publish(prepared: Prepared, quiet: bool, form: Format) -> None:
     from .. import results as results_room
-    from .. import studies, terminal
+    from .. import shown, studies, terminal
 
     study = studies.find(prepared.plan.protocol.study)
     published = results_room.publish(prepared.plan, prepared.records, prepared.data, study.tables)
     files = published.draw()
+    if form != "table":
+        terminal.show([*shown.grid_sheets(published), shown.verdict_sheet(published, published.findings())], form)
+        return
     if quiet:
         return
     terminal.summary_table(published, study.remarks(published.tables))

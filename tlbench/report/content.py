@@ -5,40 +5,17 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..claims import wording
+from .. import shown
 from ..records import in_words
+from ..sheet import Sheet, words
 
 if TYPE_CHECKING:
     from ..claims import Finding
     from ..protocol import Figure, Protocol
-    from ..results import Grid, Results
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is shown, what it is sorted by, and what marks it: strong, muted, or a verdict."""
-
-    text: str
-    by: str | float = ""
-    mark: str = ""
-
-    @property
-    def key(self) -> str:
-        """What a column is sorted by, as text that a page can hold."""
-        return self.text if self.by == "" else str(self.by)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows below headings; the first cell of a row says what it is about. numbers: which columns are numbers."""
-
-    caption: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    numbers: tuple[bool, ...]
+    from ..results import Results
 
 
 @dataclass(frozen=True)
@@ -62,11 +39,11 @@ class Section:
     profile: str
     troubles: tuple[str, ...]
     pictures: tuple[Picture, ...]
-    verdicts: Table
-    published: Table | None
-    grids: tuple[Table, ...]
-    summary: Table
-    choices: Table
+    verdicts: Sheet
+    published: Sheet | None
+    grids: tuple[Sheet, ...]
+    summary: Sheet
+    choices: Sheet
     provenance: tuple[tuple[str, str], ...]
     tally: tuple[tuple[str, int], ...]
 
@@ -75,8 +52,6 @@ def section(results: Results) -> Section:
     """A run as the page shows it. Raises RecordsError for a figure that its study no longer draws."""
     declared, manifest = results.protocol, results.manifest
     findings, published = results.findings(), results.findings_published()
-    verdicts = _verdicts(findings, declared, f"Claims, {wording.unit_of_effects(findings, declared)}", results.dataset)
-    reference = declared.reference
     return Section(
         anchor=re.sub(r"[^\w\-]+", "-", f"{declared.name}-{results.records.folder.name}").strip("-"),
         name=declared.name,
@@ -86,12 +61,10 @@ def section(results: Results) -> Section:
         profile=_profile(results),
         troubles=_troubles(results, findings),
         pictures=tuple(_pictures(results)),
-        verdicts=verdicts,
-        published=_verdicts(published, declared, f"The same claims on {reference.name}: {reference.says}")
-        if published and reference
-        else None,
-        grids=tuple(_grid(grid, declared) for grid in results.grids()),
-        summary=_summary(results),
+        verdicts=shown.verdict_sheet(results, findings, whole=True),
+        published=_published(results, published) if published else None,
+        grids=tuple(shown.grid_sheets(results)),
+        summary=shown.summary_sheet(results),
         choices=_choices(declared, manifest["settings"]["choices"]),
         provenance=tuple(_provenance(results)),
         tally=tuple(_tally(findings)),
@@ -136,61 +109,16 @@ def _words(figure: Figure) -> str:
     return f"{figure.title}. The tables below have the numbers."
 
 
-def _verdicts(findings: Sequence[Finding], declared: Protocol, caption: str, dataset: str | None = None) -> Table:
-    rows = []
-    for finding in findings:
-        word = wording.verdict_of(finding, declared, dataset=dataset)
-        expected = finding.claim.expects.get(dataset or "")
-        why = f" Expected: {expected.why}." if expected and finding.verdict == expected.verdict else ""
-        rows.append(
-            (
-                Cell(finding.claim.says + (f" (margin {finding.claim.margin:g})" if finding.claim.margin else "")),
-                Cell(word + why, finding.verdict, finding.verdict.split(",")[0].replace(" ", "-")),
-                Cell(wording.effect_of(finding, declared), finding.effect),
-                Cell(wording.interval_of(finding, declared), finding.low),
-                Cell(wording.p_of(finding), finding.p_holm),
-                Cell(wording.units_of(finding), finding.units),
-            )
-        )
-    headings = ("claim", "verdict", "effect", "95 % interval", "p (Holm)", declared.units)
-    return Table(caption, headings, tuple(rows), (False, False, True, True, True, True))
+def _published(results: Results, findings: Sequence[Finding]) -> Sheet:
+    reference = results.protocol.reference
+    assert reference is not None  # noqa: S101 (its numbers were just judged)
+    caption = f"The same claims on {reference.name}: {reference.says}"
+    return replace(shown.verdict_sheet(results, findings, whole=True), caption=caption)
 
 
-def _grid(grid: Grid, declared: Protocol) -> Table:
-    digits = 1 if declared.metric_unit == "%" else 2
-    of = "".join(f", {name} {value}" for name, value in grid.at.items())
-    unit = f" in {declared.metric_unit}" if declared.metric_unit else ""
-    caption = (
-        f"{declared.metric.replace('_', ' ')}{unit}{of}: mean over {grid.units} {declared.units}, by {grid.across}"
-    )
-    rows = []
-    for name, means in grid.means.iterrows():
-        oracle = name in declared.oracles
-        cells = [
-            Cell(wording.number(value, f".{digits}f"), value, "strong" if value == best and not oracle else "")
-            for value, best in zip(means, grid.best, strict=True)
-        ]
-        rows.append((Cell(f"{name} (oracle)" if oracle else str(name), mark="muted" if oracle else ""), *cells))
-    levels = tuple(str(level) for level in grid.means.columns)
-    return Table(caption, ("condition", *levels), tuple(rows), (False, *[True] * len(levels)))
-
-
-def _summary(results: Results) -> Table:
-    table = results.summary()
-    numbers = tuple(table[name].dtype.kind in "fiu" for name in table.columns)
-    rows = tuple(
-        tuple(Cell(f"{value:.4g}" if isinstance(value, float) else str(value), value) for value in row)
-        for row in table.itertuples(index=False)
-    )
-    return Table("All that was measured, with 95 % intervals over units", tuple(table.columns), rows, numbers)
-
-
-def _choices(declared: Protocol, values: Mapping[str, Any]) -> Table:
-    rows = tuple(
-        (Cell(name), Cell(in_words(values.get(name, choice.value))), Cell(choice.why))
-        for name, choice in declared.choices.items()
-    )
-    return Table("What the papers leave open: our choices", ("choice", "value", "why"), rows, (False, False, False))
+def _choices(declared: Protocol, values: Mapping[str, Any]) -> Sheet:
+    rows = [(name, in_words(values.get(name, choice.value)), choice.why) for name, choice in declared.choices.items()]
+    return words("What the papers leave open: our choices", ("choice", "value", "why"), rows)
 
 
 def _provenance(results: Results) -> list[tuple[str, str]]:

@@ -11,7 +11,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..sheet import Format, Sheet, written
+
 PLAIN_WIDTH = 160
+MARKS = {
+    "strong": "bold",
+    "muted": "dim",
+    "reproduced": "green",
+    "equivalent": "green",
+    "contradicted": "red",
+    "inconclusive": "yellow",
+}
 
 
 def console(stderr: bool = False) -> Console:
@@ -26,14 +36,20 @@ def say(message: str, stderr: bool = False) -> None:
     print(message, file=sys.stderr if stderr else sys.stdout)
 
 
-def listing(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A borderless table of text."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+def show(sheets: Sequence[Sheet], form: Format = "table") -> None:
+    """Sheets for a person, each a borderless table below its caption, or in a form that programs or pages read."""
+    if form != "table":
+        say(written(sheets, form))
+        return
+    for place, sheet in enumerate(sheets):
+        if len(sheets) > 1:
+            say(f"{chr(10) if place else ''}{sheet.caption}\n")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column, heading in enumerate(sheet.headings):
+            table.add_column(heading, overflow="fold", justify="right" if sheet.is_number(column) else "left")
+        for row in sheet.rows:
+            table.add_row(*(Text(cell.text, MARKS.get(cell.mark, "")) for cell in row))
+        console().print(table)
 
 
 def relative(path: Path) -> str:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from .lines import console, say
+from .lines import MARKS, console, say
 
 if TYPE_CHECKING:
     from ..claims import Finding
     from ..protocol import Protocol
     from ..results import Results
 
-STYLES = {"reproduced": "green", "equivalent": "green", "contradicted": "red", "inconclusive": "yellow"}
 SIDE_BY_SIDE = 150  # columns that two findings a line need
 WHOLE_NAMES, BROKEN_NAME = 110, 22  # below so many columns the names of claims are broken, at hyphens, to so many
 LONGEST_WORD = 12  # contradicted, inconclusive
@@ -109,4 +108,4 @@ def _verdict(
     from ..claims import wording
 
     text = wording.verdict_of(finding, declared, units, dataset, margin)
-    return Text(text, STYLES.get(finding.verdict, ""))
+    return Text(text, MARKS.get(finding.verdict, ""))
