@@ -17,7 +17,7 @@ import click
 
 from .data import data
 from .options import INTERRUPTED, NOT_TO_BE_HAD, WRONG_INPUT, AsWritten, leave
-from .reading import check, list_, plot, report
+from .reading import check, compare, list_, plot, report
 from .running import run
 
 PATIENCE = 1.5
@@ -110,5 +110,5 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (list_, run, plot, check, report, data):
+for command in (list_, run, plot, check, compare, report, data):
     cli.add_command(command)

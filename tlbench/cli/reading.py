@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from .options import FAILED, form, leave, results_dir
 
 if TYPE_CHECKING:
     from ..results import Results
-    from ..sheet import Format
+    from ..sheet import Format, Sheet
 
 
 @click.command(
@@ -141,6 +142,42 @@ def report(output: Path | None, results: Path) -> int:
     page = report_room.render([report_room.section(found) for found in _find_runs(results, None, None, None)])
     records.write_whole(path, page.encode("utf-8", "backslashreplace"))
     terminal.say(terminal.relative(path))
+    return 0
+
+
+@click.command(
+    short_help="hold two runs against each other",
+    epilog="""\b
+Examples:
+  tlbench compare results/caltech-multisource/digits-paper results/caltech-multisource/digits-quick
+  tlbench compare results /media/stick/results        all runs of the same name""",
+)
+@click.argument("first", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("second", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@form
+def compare(first: Path, second: Path, form: Format) -> int:
+    """Show what differs between runs FIRST and SECOND: settings, numbers (second minus first) and verdicts.
+
+    Each is a run's folder, or a results folder, of which all runs of the same name are compared. Units are paired with
+    themselves; differences whose 95 % interval excludes zero are bold.
+    """
+    from .. import comparison, terminal
+
+    everything: list[Sheet] = []
+    for one, two in comparison.pairs(first, second):
+        folders = [terminal.relative(run.records.folder) for run in (one, two)]
+        same = comparison.same_numbers(one, two)
+        terminal.say(f"\nfirst   {folders[0]}\nsecond  {folders[1]}", stderr=form != "table")
+        terminal.say("The same numbers, to the last byte." if same else "", stderr=form != "table")
+        parts = (comparison.settings_sheet, comparison.differences_sheet, comparison.verdicts_sheet)
+        found = [part(one, two) for part in (parts[:1] if same else parts)]
+        of = {"experiment": one.protocol.name}
+        sheets = [replace(sheet, of=of) for sheet in found if sheet.rows]
+        if form == "table":
+            terminal.show(sheets)
+        everything += sheets
+    if form != "table":
+        terminal.show(everything, form)
     return 0
 
 
