@@ -19,8 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tlbench import datasets, protocol, studies
-from tlbench import run as runner
+from tlbench import computing, datasets, preparing, protocol, studies
 from tlbench.methods.networks.architectures import ARCHITECTURES
 from tlbench.methods.networks.training import has_bfloat16_units
 from tlbench.studies.layers.layer_training import frozen_layers
@@ -54,20 +53,20 @@ def groups(blocks: Sequence[Block]) -> dict[str, list[Block]]:
     return parts
 
 
-def ours(prepared: runner.Prepared, jobs: int) -> Side:
+def ours(prepared: preparing.Prepared, jobs: int) -> Side:
     """As `tlbench run` does it: processes are started, blocks written."""
     prepared.records.prepare()
     taken = {}
     for name, blocks in groups(prepared.plan.blocks).items():
         begun = time.perf_counter()
-        outcome = runner.compute_missing(prepared, blocks, jobs, lambda *_: None)
+        outcome = computing.compute_missing(prepared, blocks, jobs, lambda *_: None)
         taken[name] = time.perf_counter() - begun
         if outcome.failed:
             raise SystemExit(f"{len(outcome.failed)} blocks failed")
     return Side(taken, {block.key: _accuracy(prepared, block) for block in prepared.plan.blocks})
 
 
-def _accuracy(prepared: runner.Prepared, block: Block) -> float:
+def _accuracy(prepared: preparing.Prepared, block: Block) -> float:
     record = prepared.records.load(block)
     if record is None:
         raise SystemExit("a block is missing")
@@ -75,7 +74,7 @@ def _accuracy(prepared: runner.Prepared, block: Block) -> float:
     return float(measured["value"][measured["metric"].index("accuracy")])
 
 
-def plain(prepared: runner.Prepared, threads: int) -> Side:
+def plain(prepared: preparing.Prepared, threads: int) -> Side:
     """The plain loop on all cores."""
     pictures = prepared.pack
     assert isinstance(pictures, datasets.LabelledPictures)
@@ -88,7 +87,7 @@ def plain(prepared: runner.Prepared, threads: int) -> Side:
     return Side(taken, accuracy)
 
 
-def needed_work(prepared: runner.Prepared) -> dict[str, float]:
+def needed_work(prepared: preparing.Prepared) -> dict[str, float]:
     """Floating-point operations of each group of blocks that no implementation can leave out.
 
     A multiplication with its addition counts as two. Of a trained layer: outputs, gradients of its weights and, above
@@ -170,12 +169,12 @@ def rows(folder: Path, epochs: int = 8, pictures: int = 500, class_split: str = 
         "classes_per_half": "4",
         "seeds": "1",
     }
-    settings = runner.settle(declared, None, overrides, reference)
+    settings = preparing.settle(declared, None, overrides, reference)
     study = studies.find(declared.study)
     with tempfile.TemporaryDirectory() as scratch:
-        options = runner.data_options(study, settings, reference)
+        options = preparing.data_options(study, settings, reference)
         data = datasets.open_pictures(reference, options, Path(scratch), CORES)
-        prepared = runner.prepare(declared, settings, reference, data, Path(scratch) / "results")
+        prepared = preparing.prepare(declared, settings, reference, data, Path(scratch) / "results")
         precision = str(prepared.plan.blocks[0].parameters["precision"])
         best = peak({"bfloat16": torch.bfloat16, "float32": torch.float32}[precision])
         mine, theirs = ours(prepared, CORES), plain(prepared, CORES)

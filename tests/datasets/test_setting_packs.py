@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tlbench import protocol, run, tables
+from tlbench import computing, preparing, protocol, tables
+from tlbench.computing import compute_missing
 from tlbench.datasets import FeaturePack, Options, SettingPacks, load_data, save_data, target_of
 from tlbench.datasets.caltech_pictures import COLLECTIONS, SETTINGS_OF
 from tlbench.opening import Watch, open_pack
 from tlbench.plan import make_plan
-from tlbench.run import compute_missing, settle
+from tlbench.preparing import settle
 from tlbench.settings import resolve
 from tlbench.studies.sources import source_weighting
 
@@ -131,7 +132,7 @@ class OnTheSpot:
 def measured(declared, data, levels, folder):
     """The measurements of a run by the real loop."""
     settings = settle(declared, "smoke", {**OVERRIDES, **CONDITIONS, "setting": levels}, REFERENCE)
-    prepared = run.prepare(declared, settings, REFERENCE, data, folder)
+    prepared = preparing.prepare(declared, settings, REFERENCE, data, folder)
     prepared.records.prepare()
     missing, _ = prepared.scan()
     outcome = compute_missing(prepared, missing, 1, lambda *_: None)
@@ -146,7 +147,7 @@ def measured(declared, data, levels, folder):
 
 
 def test_each_setting_has_the_numbers_that_it_has_alone(declared, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "ProcessPoolExecutor", OnTheSpot)
+    monkeypatch.setattr(computing, "ProcessPoolExecutor", OnTheSpot)
     packs = both()
     together = measured(declared, packs, "related,unrelated", tmp_path / "both")
     assert set(together["unit"]) == set(packs.categories)

@@ -16,7 +16,7 @@ from .options import FAILED, data_dir, form, leave, results_dir
 
 if TYPE_CHECKING:
     from .. import datasets, opening
-    from ..run import Prepared
+    from ..preparing import Prepared
     from ..sheet import Format
     from ..study import Block
 
@@ -83,21 +83,20 @@ def run(
     RESULTS/EXPERIMENT/DATASET-PROFILE/; a setting that differs from the protocol gets a folder of its own beside it.
     The exit status is 1 if a block failed; verdicts never fail a run, `tlbench check` does.
     """
-    from .. import datasets, opening, protocol, published, records, studies, terminal
-    from .. import run as runner
+    from .. import computing, datasets, opening, preparing, protocol, published, records, studies, terminal
 
     declared = protocol.read(experiment)
     overrides = _overrides(
         sets, {"seeds": seeds, "background": background, "categories": categories, "features": features}
     )
     reference = declared.data.default if dataset is None else dataset
-    settings = runner.settle(declared, profile, overrides, reference)
+    settings = preparing.settle(declared, profile, overrides, reference)
     study = studies.find(declared.study)
     studies.require_part(study)
     published.load(declared)  # said now, not after hours of work
-    device = runner.device_for(study, device)
+    device = preparing.device_for(study, device)
     folder = datasets.data_folder(data_dir)
-    options = runner.data_options(study, settings, reference)
+    options = preparing.data_options(study, settings, reference)
     datasets.require_shape(reference, study.shape)
     outlined = datasets.outline(reference, options) if dry_run else None
     if not outlined and not _fetch_missing(declared.name, reference, options, folder, quiet, dry_run):
@@ -111,7 +110,7 @@ def run(
             raise
         pack = outlined
     jobs = jobs or (_cores() if device == "cpu" else 1)
-    prepared = runner.prepare(declared, settings, reference, pack, results)
+    prepared = preparing.prepare(declared, settings, reference, pack, results)
     if dry_run:
         if pack is outlined:
             terminal.say(pack.notices[0])
@@ -131,7 +130,7 @@ def run(
         what = "1 damaged block is" if damaged == 1 else f"{damaged} damaged blocks are"
         terminal.say(f"note: {what} computed again", stderr=True)
     with terminal.progress("computing", "blocks", quiet or not missing) as report:
-        outcome = runner.compute_missing(prepared, missing, jobs, report, device)
+        outcome = computing.compute_missing(prepared, missing, jobs, report, device)
     _show_failures(list(outcome.failed.values()))
     if outcome.failed and len(outcome.failed) == len(prepared.plan.blocks):
         leave(f"every block failed; there is nothing to write to {terminal.relative(prepared.records.folder)}", FAILED)

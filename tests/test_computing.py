@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tlbench import datasets, protocol, run
+from tlbench import computing, datasets, preparing, protocol
 from tlbench.keeping import intact, weights_path
 from tlbench.studies.layers import layer_transfer
 
@@ -34,8 +34,8 @@ def prepare(pictures, tmp_path):
     def plan(folder="results", pictures=pictures, **overrides):
         declared = protocol.read("yosinski-layers")
         texts = {"layers": "2,5", **{key: str(value) for key, value in overrides.items()}}
-        settings = run.settle(declared, "smoke", texts, "digits")
-        prepared = run.prepare(declared, settings, "digits", pictures, tmp_path / folder)
+        settings = preparing.settle(declared, "smoke", texts, "digits")
+        prepared = preparing.prepare(declared, settings, "digits", pictures, tmp_path / folder)
         prepared.records.prepare()
         return prepared
 
@@ -81,14 +81,14 @@ class StandIn:
 @pytest.fixture
 def stand_in(monkeypatch):
     stand_in = StandIn()
-    monkeypatch.setattr(run, "ProcessPoolExecutor", OnTheSpot)
+    monkeypatch.setattr(computing, "ProcessPoolExecutor", OnTheSpot)
     monkeypatch.setattr(layer_transfer, "STUDY", dataclasses.replace(STUDY, prepare=lambda *_: None, compute=stand_in))
     return stand_in
 
 
 def compute(prepared, jobs=1, report=lambda *_: None):
     missing, damaged = prepared.scan()
-    return run.compute_missing(prepared, missing, jobs, report), missing, damaged
+    return computing.compute_missing(prepared, missing, jobs, report), missing, damaged
 
 
 def named(blocks):
@@ -376,4 +376,4 @@ def test_notices_with_file_names_that_are_no_text_can_be_written(prepare, pictur
 def test_a_device_that_torch_has_no_name_for_is_refused(wanted):
     pytest.importorskip("torch")
     with pytest.raises(protocol.ProtocolError, match=re.escape(f"there is no device '{wanted}'; known are cpu, cuda")):
-        run.device_for(STUDY, wanted)
+        preparing.device_for(STUDY, wanted)

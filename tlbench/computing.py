@@ -8,58 +8,27 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import re
 import signal
 import sys
 import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-import msgspec
-
 from . import datasets, studies
 from .keeping import BlockKeeping, intact
-from .plan import Plan, make_plan
-from .protocol import Protocol, ProtocolError
-from .records import Records, RecordsError, describe, printable, run_folder
-from .settings import Settings, resolve
-from .study import Block, Study
+from .preparing import Prepared, needs_of
+from .records import Records, RecordsError, describe
+from .study import Block
 
 BREAKAGES_BEFORE_ALONE = 2
-
-
-@dataclass
-class Prepared:
-    """A run that is planned but not begun."""
-
-    plan: Plan
-    records: Records
-    pack: datasets.Data
-    data: dict[str, object]
-
-    def scan(self) -> tuple[list[Block], int]:
-        """The blocks that no trusted file holds, in the plan's order, and how many of them have a damaged one.
-
-        A finished block counts among the missing where one of these needs its weights and they are lost.
-        """
-        unfinished = [block for block in self.plan.blocks if self.records.load(block) is None]
-        missing = {block.key for block in unfinished}
-        missing |= {key for key in _needs(unfinished) - missing if not intact(self.records, key)}
-        blocks = [block for block in self.plan.blocks if block.key in missing]
-        return blocks, sum(self.records.exists(block) for block in unfinished)
-
-
-def _needs(blocks: Iterable[Block]) -> set[str]:
-    """Keys of the blocks whose weights these start from."""
-    return {key for block in blocks for key in block.needs}
 
 
 @dataclass
@@ -68,67 +37,6 @@ class Outcome:
 
     finished: int = 0
     failed: dict[str, tuple[Block, Path]] = field(default_factory=dict)
-
-
-def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str], reference: str) -> Settings:
-    """The settings of a run before its data are opened; raises what ``plan.resolve`` raises.
-
-    What the protocol chooses about its default data set does not carry over to another one.
-    """
-    kind = reference.partition(":")[0]
-    settings = resolve(protocol, studies.find(protocol.study), profile, overrides, kind)
-    if reference == protocol.data.default:
-        return settings
-    kept = {*overrides, *settings.factors}
-    return replace(settings, data={key: value if key in kept else None for key, value in settings.data.items()})
-
-
-def device_for(study: Study, wanted: str | None) -> str:
-    """The device to compute on. Raises ProtocolError for one that is not there or of no use to the experiment."""
-    if wanted in (None, "cpu"):
-        return "cpu"
-    if study.part != "networks":
-        raise ProtocolError("this experiment computes on the processor; leave --device out")
-    import torch
-
-    named = re.fullmatch("cuda(?::(0|[1-9][0-9]{0,2}))?", wanted)
-    if named is None:
-        raise ProtocolError(f"there is no device '{wanted}'; known are cpu, cuda and cuda:N")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(named[1] or 0) >= there:
-        raise ProtocolError(f"device {wanted} is not here: torch sees {there} of that kind; use --device cpu")
-    return wanted
-
-
-def data_options(study: Study, settings: Settings, reference: str) -> datasets.Options:
-    """What the settings choose about the data, and the size of pictures that the study asks for where there is one."""
-    chosen = settings.data
-    entry, _ = datasets.find(reference)
-    categories, kinds = (tuple(chosen[key] or ()) for key in ("categories", "features"))
-    side = study.side(msgspec.convert(settings.parameters, study.Parameters)) if "side" in entry.options else None
-    setting = chosen["setting"]
-    one, several = (None, tuple(setting)) if isinstance(setting, list) else (setting, ())
-    if several and "setting" not in entry.options:
-        several = ()  # a level of the factor is then a mere label
-    return datasets.Options(one, several, chosen["background"], categories, kinds, side, chosen["class_list"])
-
-
-def prepare(protocol: Protocol, settings: Settings, reference: str, pack: datasets.Data, results: Path) -> Prepared:
-    """Plan the blocks on the data. Raises what ``cut`` of the study refuses."""
-    plan = make_plan(protocol, studies.find(protocol.study), settings, pack, pack.fingerprint)
-    entry, _ = datasets.find(reference)
-    name = printable(datasets.short_name(reference, pack))
-    data: dict[str, object] = {
-        "name": name,
-        "reference": printable(datasets.public_name(reference)),
-        "fingerprint": pack.fingerprint,
-        "licence": entry.licence,
-        "categories": len(pack.categories),
-        **{key: value for key, value in settings.data.items() if value},
-        "notices": [printable(notice) for notice in pack.notices],
-    }
-    folder = run_folder(results, protocol.name, name, settings.profile, settings.changed)
-    return Prepared(plan, Records(folder), pack, data)
 
 
 def compute_missing(
@@ -145,7 +53,7 @@ def compute_missing(
     outcome = Outcome()
     breakages: Counter[object] = Counter()
     left = {block.key: block for block in missing}
-    needed = _needs(missing)
+    needed = needs_of(missing)
     started = time.monotonic()
 
     def done(block: Block) -> bool:
@@ -170,7 +78,7 @@ def compute_missing(
         """Takes out of ``tasks`` those that can begin, and settles those whose needs have failed."""
         begin = []
         for task in list(tasks):
-            sources = _needs(task)
+            sources = needs_of(task)
             if lost := sources & set(outcome.failed):
                 tasks.remove(task)
                 source, _ = outcome.failed[min(lost)]

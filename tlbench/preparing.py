@@ -1,0 +1,105 @@
+"""A run before anything is computed: its settings, the device, what is asked of the data, and the plan on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from . import datasets, studies
+from .keeping import intact
+from .plan import Plan, make_plan
+from .protocol import Protocol, ProtocolError
+from .records import Records, printable, run_folder
+from .settings import Settings, resolve
+from .study import Block, Study
+
+
+@dataclass
+class Prepared:
+    """A run that is planned but not begun."""
+
+    plan: Plan
+    records: Records
+    pack: datasets.Data
+    data: dict[str, object]
+
+    def scan(self) -> tuple[list[Block], int]:
+        """The blocks that no trusted file holds, in the plan's order, and how many of them have a damaged one.
+
+        A finished block counts among the missing where one of these needs its weights and they are lost.
+        """
+        unfinished = [block for block in self.plan.blocks if self.records.load(block) is None]
+        missing = {block.key for block in unfinished}
+        missing |= {key for key in needs_of(unfinished) - missing if not intact(self.records, key)}
+        blocks = [block for block in self.plan.blocks if block.key in missing]
+        return blocks, sum(self.records.exists(block) for block in unfinished)
+
+
+def needs_of(blocks: Iterable[Block]) -> set[str]:
+    """Keys of the blocks whose weights these start from."""
+    return {key for block in blocks for key in block.needs}
+
+
+def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str], reference: str) -> Settings:
+    """The settings of a run before its data are opened; raises what ``plan.resolve`` raises.
+
+    What the protocol chooses about its default data set does not carry over to another one.
+    """
+    kind = reference.partition(":")[0]
+    settings = resolve(protocol, studies.find(protocol.study), profile, overrides, kind)
+    if reference == protocol.data.default:
+        return settings
+    kept = {*overrides, *settings.factors}
+    return replace(settings, data={key: value if key in kept else None for key, value in settings.data.items()})
+
+
+def device_for(study: Study, wanted: str | None) -> str:
+    """The device to compute on. Raises ProtocolError for one that is not there or of no use to the experiment."""
+    if wanted in (None, "cpu"):
+        return "cpu"
+    if study.part != "networks":
+        raise ProtocolError("this experiment computes on the processor; leave --device out")
+    import torch
+
+    named = re.fullmatch("cuda(?::(0|[1-9][0-9]{0,2}))?", wanted)
+    if named is None:
+        raise ProtocolError(f"there is no device '{wanted}'; known are cpu, cuda and cuda:N")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(named[1] or 0) >= there:
+        raise ProtocolError(f"device {wanted} is not here: torch sees {there} of that kind; use --device cpu")
+    return wanted
+
+
+def data_options(study: Study, settings: Settings, reference: str) -> datasets.Options:
+    """What the settings choose about the data, and the size of pictures that the study asks for where there is one."""
+    chosen = settings.data
+    entry, _ = datasets.find(reference)
+    categories, kinds = (tuple(chosen[key] or ()) for key in ("categories", "features"))
+    side = study.side(msgspec.convert(settings.parameters, study.Parameters)) if "side" in entry.options else None
+    setting = chosen["setting"]
+    one, several = (None, tuple(setting)) if isinstance(setting, list) else (setting, ())
+    if several and "setting" not in entry.options:
+        several = ()  # a level of the factor is then a mere label
+    return datasets.Options(one, several, chosen["background"], categories, kinds, side, chosen["class_list"])
+
+
+def prepare(protocol: Protocol, settings: Settings, reference: str, pack: datasets.Data, results: Path) -> Prepared:
+    """Plan the blocks on the data. Raises what ``cut`` of the study refuses."""
+    plan = make_plan(protocol, studies.find(protocol.study), settings, pack, pack.fingerprint)
+    entry, _ = datasets.find(reference)
+    name = printable(datasets.short_name(reference, pack))
+    data: dict[str, object] = {
+        "name": name,
+        "reference": printable(datasets.public_name(reference)),
+        "fingerprint": pack.fingerprint,
+        "licence": entry.licence,
+        "categories": len(pack.categories),
+        **{key: value for key, value in settings.data.items() if value},
+        "notices": [printable(notice) for notice in pack.notices],
+    }
+    folder = run_folder(results, protocol.name, name, settings.profile, settings.changed)
+    return Prepared(plan, Records(folder), pack, data)
