@@ -31,6 +31,11 @@ from .study import Block
 BREAKAGES_BEFORE_ALONE = 2
 
 
+def cores() -> int:
+    """How many processes can compute at once here."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass
 class Outcome:
     """What became of the missing blocks."""

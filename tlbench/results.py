@@ -115,6 +115,10 @@ class Results:
         """Every claim of the protocol, tested."""
         return claims.assess(self.protocol, self.measured, self.extent, self.tables)
 
+    def verdicts(self) -> pd.DataFrame:
+        """The findings as a table: claim, says, source, effect, low, high, p, p_holm, units, verdict."""
+        return claims.as_table(self.findings())
+
     def findings_published(self) -> list[claims.Finding] | None:
         """The same claims on the published numbers; None where there are none."""
         return self.published.findings(self.protocol) if self.published else None

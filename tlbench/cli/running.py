@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -101,15 +100,15 @@ def run(
     outlined = datasets.outline(reference, options) if dry_run else None
     if not outlined and not _fetch_missing(declared.name, reference, options, folder, quiet, dry_run):
         return 0
+    jobs, processes = jobs or (computing.cores() if device == "cpu" else 1), jobs or computing.cores()
     verb = "describing" if study.shape == "features" else "decoding"
     try:
         with _watching(verb, quiet, folder if dry_run else None) as watch:
-            pack = opening.OPENED_BY[study.shape](reference, options, folder, jobs or _cores(), skip_broken, watch)
+            pack = opening.OPENED_BY[study.shape](reference, options, folder, processes, skip_broken, watch)
     except datasets.DataMissingError:
         if outlined is None:
             raise
         pack = outlined
-    jobs = jobs or (_cores() if device == "cpu" else 1)
     prepared = preparing.prepare(declared, settings, reference, pack, results)
     if dry_run:
         if pack is outlined:
@@ -272,7 +271,3 @@ def _show_plan(prepared: Prepared, jobs: int, device: str, fresh: bool) -> None:
             terminal.say(f"  {remark}")
     elif missing:
         terminal.say("  time     not known: no block of this kind has run here yet")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

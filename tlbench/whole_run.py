@@ -1,0 +1,79 @@
+"""An experiment from its name to its results, in one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import computing, datasets, opening, preparing, protocol, published, studies
+from . import results as results_room
+from .records import describe, in_words
+from .results import Results
+
+
+class BlocksFailedError(Exception):
+    """Some blocks could not be computed; the message names the first, and what had finished is kept."""
+
+
+def run(
+    experiment: str | os.PathLike[str],
+    *,
+    dataset: str | None = None,
+    profile: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    results: str | os.PathLike[str] = "results",
+    data_dir: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    device: str | None = None,
+    skip_broken: bool = False,
+) -> Results:
+    """Run an experiment as `tlbench run` does: what is done is kept and not done again, and the same files are written.
+
+    experiment: a name from `tlbench list` or the path of a protocol file. dataset, profile: others than the protocol's.
+    settings: key → value, as ``--set KEY=VALUE`` takes them; lists for the levels of a factor. results: where results
+    lie; data_dir: where fetched data lie. jobs: processes; the number of cores if None. skip_broken: leave out pictures
+    that cannot be read. Nothing is fetched: `tlbench data fetch` does that.
+
+    Returns the results: ``tables`` (name → DataFrame, among them ``measurements``: one row a measurement, accuracies in
+    percent), ``summary()``, ``verdicts()``, ``draw()``.
+
+    Processes are spawned, so a script has to call this below ``if __name__ == "__main__":``.
+
+    Raises ProtocolError for what is wrong in the experiment or the settings, DataError and DataMissingError for data
+    that cannot be used or are not there, studies.MissingPartError where an optional part is not installed, RecordsError
+    where the results folder cannot be used, and BlocksFailedError where blocks failed.
+
+    >>> import tempfile, tlbench
+    >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +SKIP
+    ...     results = tlbench.run("caltech-multisource", dataset="digits", profile="smoke", results=folder)
+    ...     results.verdicts()[["claim", "verdict"]].head(1)
+                     claim     verdict
+    0  weighted-beats-none  reproduced
+    """
+    declared = protocol.read(os.fspath(experiment))
+    study = studies.find(declared.study)
+    studies.require_part(study)
+    published.load(declared)
+    reference = declared.data.default if dataset is None else dataset
+    typed = {key: in_words(value, ",") for key, value in (settings or {}).items()}
+    settled = preparing.settle(declared, profile, typed, reference)
+    where = preparing.device_for(study, device)
+    options = preparing.data_options(study, settled, reference)
+    datasets.require_shape(reference, study.shape)
+    folder = datasets.data_folder(Path(data_dir) if data_dir is not None else None)
+    processes = jobs or (computing.cores() if where == "cpu" else 1)
+    data = opening.OPENED_BY[study.shape](reference, options, folder, processes, skip_broken)
+    prepared = preparing.prepare(declared, settled, reference, data, Path(results))
+    prepared.records.prepare()
+    missing, _ = prepared.scan()
+    outcome = computing.compute_missing(prepared, missing, processes, lambda *_: None, where)
+    if outcome.failed:
+        block, path = next(iter(outcome.failed.values()))
+        raise BlocksFailedError(
+            f"{len(outcome.failed)} of {len(prepared.plan.blocks)} blocks failed, first {describe(block)}; see {path}"
+        )
+    found = results_room.publish(prepared.plan, prepared.records, prepared.data, study.tables)
+    found.draw()
+    return found
