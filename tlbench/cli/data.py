@@ -28,19 +28,65 @@ def data() -> None:
     """Fetch, verify and show the data sets; the only commands besides `run` that touch the network."""
 
 
-@data.command("list", short_help="each data set with its licence and size")
+@data.command("list", short_help="each data set with its licence and size, and what is here")
 @form
-def data_list(form: Format) -> None:
-    """Show each data set with its licence and the size of what has to be fetched."""
+@data_dir
+def data_list(form: Format, data_dir: Path | None) -> None:
+    """Show each data set with its licence, the size of what has to be fetched, and what it and our caches take here."""
     from .. import datasets, terminal
     from ..sheet import words
 
+    folder = datasets.data_folder(data_dir)
+    here = {one.name: _megabytes(one.size) for one in datasets.taken(folder)}
     rows = []
     for entry in datasets.CATALOGUE:
         files = datasets.all_files(entry)
-        size = f"{sum(file.size for file in files) / 1e6:,.1f} MB" if files else "–"
-        rows.append((entry.name, size, entry.licence, ", ".join(entry.options) or "–", entry.says))
-    terminal.show([words("Data sets", ("name", "to fetch", "licence", "options", "what it is"), rows)], form)
+        size = _megabytes(sum(file.size for file in files)) if files else "–"
+        options = ", ".join(entry.options) or "–"
+        rows.append((entry.name, size, here.pop(entry.name, "–"), entry.licence, options, entry.says))
+    sheets = [words("Data sets", ("name", "to fetch", "here", "licence", "options", "what it is"), rows)]
+    if here:
+        caption = f"Caches in {terminal.relative(folder)}, freed by `tlbench data clean NAME`"
+        sheets.append(words(caption, ("name", "here"), list(here.items())))
+    terminal.show(sheets, form)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size else "not known"
+
+
+@data.command(
+    "clean",
+    short_help="free what a data set or a cache takes",
+    epilog="""\b
+Examples:
+  tlbench data clean                                  what could be freed
+  tlbench data clean features                         descriptions of pictures
+  tlbench data clean caltech101 pictures""",
+)
+@click.argument("names", nargs=-1)
+@form
+@data_dir
+def data_clean(names: tuple[str, ...], form: Format, data_dir: Path | None) -> int:
+    """Remove data sets and caches, by NAMES, from the data folder; without a name, show what could be freed.
+
+    Only what tlbench fetched, unpacked or computed is ever removed, and results are not touched. Not for use while a
+    run is reading the data.
+    """
+    from .. import datasets, terminal
+    from ..sheet import words
+
+    folder = datasets.data_folder(data_dir)
+    if names:
+        for name in dict.fromkeys(names):
+            terminal.say(f"{name}: {datasets.free(folder, name) / 1e6:,.1f} MB freed")
+        return 0
+    rows = [(one.name, f"{one.size / 1e6:,.1f} MB", one.says) for one in datasets.taken(folder)]
+    if rows or form != "table":
+        terminal.show([words("Can be freed", ("name", "here", "what it is"), rows)], form)
+    else:
+        terminal.say(f"there is nothing of ours in {terminal.relative(folder)}")
+    return 0
 
 
 @data.command(

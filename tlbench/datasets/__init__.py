@@ -15,6 +15,7 @@ from .access import (
 from .catalogue import CATALOGUE
 from .class_kinds import declared_kinds, read_class_list
 from .class_splits import SplitKind, draw_class_split, draw_pictures, most_classes_per_half
+from .disk_use import Taken, free, taken
 from .entries import Entry, Offer, Options, Shape
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack, build
@@ -52,6 +53,7 @@ __all__ = [
     "SettingPacks",
     "Shape",
     "SplitKind",
+    "Taken",
     "TaskRows",
     "adopt",
     "all_files",
@@ -65,6 +67,7 @@ __all__ = [
     "fetch",
     "find",
     "find_tree",
+    "free",
     "generator",
     "load_data",
     "load_pictures",
@@ -82,6 +85,7 @@ __all__ = [
     "save_pictures",
     "short_name",
     "state",
+    "taken",
     "target_of",
     "to_fetch",
 ]
