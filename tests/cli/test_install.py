@@ -13,12 +13,16 @@ COMMANDS = [
     ("run",),
     ("plot",),
     ("check",),
+    ("compare",),
+    ("report",),
+    ("completion",),
     ("data",),
     ("data", "list"),
     ("data", "fetch"),
     ("data", "check"),
+    ("data", "clean"),
 ]
-WITH_EXAMPLES = [("list",), ("run",), ("plot",), ("check",), ("data",), ("data", "fetch"), ("data", "check")]
+WITH_EXAMPLES = [command for command in COMMANDS if command not in ((), ("data", "list"))]
 HEAVY = {"numpy", "scipy", "sklearn", "pandas", "matplotlib", "rich", "torch", "pyarrow"}
 
 
@@ -42,7 +46,7 @@ def test_help_of_a_narrow_terminal_is_narrow(place):
 
 def test_help_names_every_command(place):
     done = place.succeed("--help")
-    for command in ("list", "run", "plot", "check", "data"):
+    for command in ("list", "run", "plot", "check", "compare", "report", "data", "completion"):
         assert re.search(rf"^  {command} +\w", done.out, re.M)
 
 

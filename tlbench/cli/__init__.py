@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import click
 
+from .completing import completion
 from .data import data
 from .options import INTERRUPTED, NOT_TO_BE_HAD, WRONG_INPUT, AsWritten, leave
 from .reading import check, compare, list_, plot, report
@@ -110,5 +111,5 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (list_, run, plot, check, compare, report, data):
+for command in (list_, run, plot, check, compare, report, data, completion):
     cli.add_command(command)

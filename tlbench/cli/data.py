@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import completing
 from .options import FAILED, AsWritten, data_dir, form
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ Examples:
   tlbench data clean features                         descriptions of pictures
   tlbench data clean caltech101 pictures""",
 )
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completing.datasets)
 @form
 @data_dir
 def data_clean(names: tuple[str, ...], form: Format, data_dir: Path | None) -> int:
@@ -98,7 +99,7 @@ Examples:
   tlbench data fetch caltech256-features --setting related
   tlbench data fetch caltech256-features --from /media/stick/10class_mix.mat""",
 )
-@click.argument("name")
+@click.argument("name", shell_complete=completing.datasets)
 @click.option("--setting", metavar="NAME", help="Only the file of this setting.  [default: all of them]")
 @click.option("--from", "source", type=click.Path(path_type=Path), metavar="FILE", help="A file carried here by hand.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -166,7 +167,7 @@ Examples:
   tlbench data check                                  all of them
   tlbench data check caltech256-features""",
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.datasets)
 @form
 @data_dir
 def data_check(name: str | None, form: Format, data_dir: Path | None) -> int:

@@ -9,6 +9,8 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from . import completing
+
 FAILED, WRONG_INPUT, NOT_TO_BE_HAD, INTERRUPTED = 1, 2, 3, 130
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -60,3 +62,15 @@ def form(command: Command) -> Command:
         show_default=True,
         help="How tables are printed; other words then go to standard error.",
     )(command)
+
+
+def only(command: Command) -> Command:
+    """--dataset and --profile, of results that are there."""
+    of_profile = click.option("--profile", metavar="NAME", help="Only results of this profile.  [default: all]")
+    of_dataset = click.option(
+        "--dataset",
+        metavar="NAME",
+        shell_complete=completing.datasets,
+        help="Only results on this data set.  [default: all]",
+    )
+    return of_dataset(of_profile(command))

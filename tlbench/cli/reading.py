@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FAILED, form, leave, results_dir
+from . import completing
+from .options import FAILED, form, leave, only, results_dir
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -56,9 +57,8 @@ Examples:
   tlbench plot                                        everything in results/
   tlbench plot caltech-multisource --dataset digits""",
 )
-@click.argument("experiment", required=False)
-@click.option("--dataset", metavar="NAME", help="Only results on this data set.  [default: all]")
-@click.option("--profile", metavar="NAME", help="Only results of this profile.  [default: all]")
+@click.argument("experiment", required=False, shell_complete=completing.experiments)
+@only
 @results_dir
 def plot(experiment: str | None, dataset: str | None, profile: str | None, results: Path) -> int:
     """Draw the figures of EXPERIMENT (or of every experiment) again from the tables on disk."""
@@ -78,9 +78,8 @@ Examples:
   tlbench check caltech-multisource --dataset digits
   tlbench check ./mine.toml                           the results of a protocol of your own""",
 )
-@click.argument("experiment", required=False)
-@click.option("--dataset", metavar="NAME", help="Only results on this data set.  [default: all]")
-@click.option("--profile", metavar="NAME", help="Only results of this profile.  [default: all]")
+@click.argument("experiment", required=False, shell_complete=completing.experiments)
+@only
 @form
 @results_dir
 def check(experiment: str | None, dataset: str | None, profile: str | None, form: Format, results: Path) -> int:

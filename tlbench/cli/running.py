@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import completing
 from .data import fetch_file
 from .options import FAILED, data_dir, form, leave, results_dir
 
@@ -36,18 +37,36 @@ Examples:
   tlbench run yosinski-layers --profile paper --dataset imagenet --dry-run   what it would cost
   tlbench run ./mine.toml --profile quick --seeds 5   a protocol of your own""",
 )
-@click.argument("experiment")
+@click.argument("experiment", shell_complete=completing.experiments)
 @click.option(
     "--dataset",
     metavar="NAME",
+    shell_complete=completing.datasets,
     help="digits, caltech101, folder:PATH, features:PATH … (`tlbench list`).  [default: the paper's]",
 )
-@click.option("--profile", metavar="NAME", help="How much to run, as the protocol names it.  [default: the protocol's]")
+@click.option(
+    "--profile",
+    metavar="NAME",
+    shell_complete=completing.profiles,
+    help="How much to run, as the protocol names it.  [default: the protocol's]",
+)
 @click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="Random splits.  [default: the profile's]")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a factor or choice; may be repeated.")
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=completing.keys,
+    help="Change a factor or choice; may be repeated.",
+)
 @click.option("--background", metavar="LABEL", help="Which label of your own data is the background.")
 @click.option("--categories", metavar="A,B,C", help="Use these labels of your own data alone.")
-@click.option("--features", metavar="A,B", help="Kinds of feature to describe pictures with.  [default: phog]")
+@click.option(
+    "--features",
+    metavar="A,B",
+    shell_complete=completing.features,
+    help="Kinds of feature to describe pictures with.  [default: phog]",
+)
 @click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be read, naming them.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]")
 @click.option("--device", metavar="NAME", help="Where networks are trained: cpu, cuda, cuda:1.  [default: cpu]")
