@@ -35,6 +35,7 @@ def main() -> None:
         against_conic,
         against_limit,
         against_reference,
+        every_experiment,
         fresh_processes,
         machine,
         networks,
@@ -51,7 +52,7 @@ def main() -> None:
         print(f"data: {run.data_name}\n", flush=True)
         rows = [*against_reference.rows(run), against_limit.row_of(run), against_conic.row_of(run)]
     rows += fresh_processes.rows(run)
-    rows += [networks.digits_row(), *training_choices.rows()]
+    rows += [networks.digits_row(), *training_choices.rows(), every_experiment.row()]
     if arguments.pictures:
         rows += networks.rows(arguments.pictures)
     show(rows)

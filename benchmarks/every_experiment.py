@@ -1,0 +1,72 @@
+"""Every experiment on data that come with the program, one after the other, as a new user types them.
+
+Alone: ``python -m benchmarks.every_experiment`` prints each, then writes its row into ``results.csv``.
+"""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tlbench import computing, datasets, protocol
+
+from .table import Row, show
+
+WANTED = 600
+"""Seconds, ten minutes."""
+NAME = "every experiment on embedded data"
+
+
+def embedded(name: str) -> str:
+    """The data set that comes with the program and that an experiment runs on: its own, or the digits."""
+    own = protocol.read(name).data.default
+    entry, path = datasets.find(own)
+    needs = path is not None or entry.files or entry.collection or entry.name == "imagenet"
+    return "digits" if needs else own
+
+
+def timed() -> Iterator[tuple[str, str, float]]:
+    """(experiment, data set, seconds) of each, in a results folder of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in protocol.shipped():
+            data = embedded(name)
+            command = [sys.executable, "-m", "tlbench", "run", name, "--dataset", data, "--quiet"]
+            begun = time.perf_counter()
+            subprocess.run([*command, "--results", scratch, "--jobs", str(computing.cores())], check=True)
+            yield name, data, time.perf_counter() - begun
+
+
+def row() -> Row:
+    taken = []
+    for name, data, spent in timed():
+        print(f"    {name:24} {data:14} {spent:6.1f} s", flush=True)
+        taken.append((spent, name))
+    whole = sum(spent for spent, _ in taken)
+    longest = ", ".join(f"{name} {spent:.0f} s" for spent, name in sorted(taken, reverse=True)[:3])
+    measure = (
+        f"tlbench run, {len(taken)} experiments with their usual profiles, tables and figures, on {computing.cores()} "
+        f"cores: {whole:.0f} s; longest {longest}"
+    )
+    return Row(NAME, "ten minutes", WANTED / whole, WANTED / whole, WANTED / whole, measure)
+
+
+def main() -> None:
+    found = row()
+    show([found])
+    path = Path(__file__).with_name("results.csv")
+    heading, *others = csv.reader(path.read_text(encoding="utf-8").splitlines())
+    ratio = f"{found.ratio:.4g}"
+    new = [found.benchmark, found.against, ratio, ratio, ratio, found.measure]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(
+            [heading, *(other for other in others if other[0] != NAME), new]
+        )
+
+
+if __name__ == "__main__":
+    main()
