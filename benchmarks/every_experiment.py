@@ -22,19 +22,11 @@ WANTED = 600
 NAME = "every experiment on embedded data"
 
 
-def embedded(name: str) -> str:
-    """The data set that comes with the program and that an experiment runs on: its own, or the digits."""
-    own = protocol.read(name).data.default
-    entry, path = datasets.find(own)
-    needs = path is not None or entry.files or entry.collection or entry.name == "imagenet"
-    return "digits" if needs else own
-
-
 def timed() -> Iterator[tuple[str, str, float]]:
     """(experiment, data set, seconds) of each, in a results folder of its own."""
     with tempfile.TemporaryDirectory() as scratch:
         for name in protocol.shipped():
-            data = embedded(name)
+            data = datasets.embedded_for(protocol.read(name).data.default)
             command = [sys.executable, "-m", "tlbench", "run", name, "--dataset", data, "--quiet"]
             begun = time.perf_counter()
             subprocess.run([*command, "--results", scratch, "--jobs", str(computing.cores())], check=True)

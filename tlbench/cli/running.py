@@ -15,12 +15,11 @@ from .data import fetch_file
 from .options import FAILED, data_dir, form, leave, results_dir
 
 if TYPE_CHECKING:
-    from .. import datasets, opening
+    from .. import datasets, opening, protocol
     from ..preparing import Prepared
     from ..sheet import Format
     from ..study import Block
 
-EMBEDDED_DATA = "digits"
 MOST_FAILURES = 10
 
 
@@ -117,7 +116,7 @@ def run(
     options = preparing.data_options(study, settings, reference)
     datasets.require_shape(reference, study.shape)
     outlined = datasets.outline(reference, options) if dry_run else None
-    if not outlined and not _fetch_missing(declared.name, reference, options, folder, quiet, dry_run):
+    if not outlined and not _fetch_missing(declared, reference, options, folder, quiet, dry_run):
         return 0
     jobs, processes = jobs or (computing.cores() if device == "cpu" else 1), jobs or computing.cores()
     verb = "describing" if study.shape == "features" else "decoding"
@@ -202,7 +201,7 @@ def _overrides(sets: tuple[str, ...], flags: dict[str, Any]) -> dict[str, str]:
 
 
 def _fetch_missing(
-    experiment: str, reference: str, options: datasets.Options, folder: Path, quiet: bool, dry_run: bool
+    declared: protocol.Protocol, reference: str, options: datasets.Options, folder: Path, quiet: bool, dry_run: bool
 ) -> bool:
     """Have the data in place, saying first how much has to come; False where a dry run would have to fetch."""
     from .. import datasets, terminal
@@ -220,9 +219,10 @@ def _fetch_missing(
         for file in missing:
             fetch_file(file, folder, quiet)
     except datasets.DataMissingError as error:
+        embedded = datasets.embedded_for(declared.data.default)
         raise datasets.DataMissingError(
             f"{error}\n  With the file carried here by hand:  tlbench data fetch {reference} --from FILE\n"
-            f"  Without it, on embedded data:        tlbench run {experiment} --dataset {EMBEDDED_DATA}"
+            f"  Without it, on embedded data:        tlbench run {declared.name} --dataset {embedded}"
         ) from None
     return True
 

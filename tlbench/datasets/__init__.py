@@ -2,6 +2,7 @@
 
 from .access import (
     all_files,
+    embedded_for,
     find,
     needed_files,
     open_data,
@@ -63,6 +64,7 @@ __all__ = [
     "draw_class_split",
     "draw_pictures",
     "draw_task",
+    "embedded_for",
     "ensure_tree",
     "fetch",
     "find",

@@ -57,6 +57,11 @@ def to_fetch(reference: str, options: Options, folder: Path) -> list[RemoteFile]
     return [file for file in needed_files(reference, options) if state(file, folder) != "present"]
 
 
+def embedded_for(default: str) -> str:
+    """The data set that comes with the program for an experiment of that default: its own, or the digits."""
+    return default if find(default)[0].embedded else "digits"
+
+
 SERVES: dict[Shape, str] = {"features": "kernel machines", "pictures": "networks", "tables": "regression"}
 """What data of a shape are for."""
 

@@ -28,6 +28,7 @@ CATALOGUE = (
             "features": Offer(lambda _, __: load_digits()),
             "pictures": Offer(lambda _, __: load_digit_pictures(), ("categories", "class_list")),
         },
+        embedded=True,
     ),
     Entry(
         "caltech256-features",
@@ -86,12 +87,14 @@ CATALOGUE = (
         "tasks of known relatedness, drawn anew for each unit by the experiment itself: no file, no example",
         "made up: nothing to license",
         {"features": Offer(lambda _, __: load_task_draws())},
+        embedded=True,
     ),
     Entry(
         "shifted-digits",
         "the handwritten digits in three domains: plain, turned, worn; ten classes, comes with scikit-learn",
         "CC BY 4.0 (UCI 80)",
         {"features": Offer(lambda _, __: load_shifted_digits())},
+        embedded=True,
     ),
     Entry(
         "mnist-usps",
@@ -112,6 +115,7 @@ CATALOGUE = (
         "442 patients, progression of their disease from nine numbers; a task for each sex, comes with scikit-learn",
         "none stated (Efron et al. 2004; scikit-learn ships it)",
         {"tables": Offer(lambda _, __: load_diabetes())},
+        embedded=True,
     ),
     Entry(
         "wine-quality",

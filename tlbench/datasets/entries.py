@@ -89,8 +89,8 @@ class Entry:
     """One line of `tlbench data list`.
 
     offers: the shapes that it has. files: what has to be fetched, by setting; all of it where there is no setting to
-    choose. collection: its name among the picture collections, whose archive is fetched where no tree lies. A name
-    with PATH stands for any file or folder of the user's.
+    choose. collection: its name among the picture collections, whose archive is fetched where no tree lies. embedded:
+    whether it comes with the program. A name with PATH stands for any file or folder of the user's.
     """
 
     name: str
@@ -99,6 +99,7 @@ class Entry:
     offers: Mapping[Shape, Offer]
     files: Mapping[str, tuple[RemoteFile, ...]] = field(default_factory=dict)
     collection: str = ""
+    embedded: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def summary_table(results: Results, remarks: Sequence[str]) -> None:
     if others := sorted(set(results.measured["metric"]) - {declared.metric}):
         say(f"Also measured: {', '.join(others)} (summary.csv).")
     if set(declared.oracles) & set(results.measured["condition"]):
-        say("An oracle is chosen on the test set: no user could choose it; shown, never tested.")
+        say("An oracle knows what no user can, the test set or the truth: shown, never tested.")
     if manifest.get("mixed"):
         say("Blocks were computed with different library versions or processors; manifest.json lists them.")
     if results.missing:
