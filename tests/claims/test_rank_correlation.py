@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import scipy.stats
 
 from tlbench import protocol
 from tlbench.claims import assess
+from tlbench.claims.ranks import among_units
 from tlbench.protocol import Claim
 
 RANKS = {"test": "rank_correlation", "table": "weights", "between": ["beta", "similarity"], "among": "source"}
@@ -84,6 +87,124 @@ def test_a_rank_correlation_may_have_to_hold_at_every_level(judged):
     table = weights(lambda u, s, kind, source: (9.0 - source) * (1 if kind == "a" else -1) + 0.1 * u)
     (finding,) = judged(table, claim(every="kind"))
     assert (finding.at, finding.verdict) == ("kind b", "contradicted")
+
+
+# Among units
+
+
+def pairs(values):
+    """A table with one pair a unit and split from values (units, splits, 2): columns beta and similarity."""
+    rows = [
+        (f"u{unit}", split, "new", *pair) for unit, splits in enumerate(values) for split, pair in enumerate(splits)
+    ]
+    return pd.DataFrame(rows, columns=["unit", "split", "condition", "beta", "similarity"])
+
+
+def drawn(seed, units, splits=2, common=0.0):
+    """Pairs whose columns share so much of what differs between units."""
+    rng = np.random.default_rng(seed)
+    shared = common * rng.normal(size=(units, 1, 1))
+    return shared + rng.normal(size=(units, 1, 2)) + 0.3 * rng.normal(size=(units, splits, 2))
+
+
+def of_ranks(first, second):
+    return among_units(scipy.stats.rankdata([first, second], axis=1).T)
+
+
+def many(seed, count, units, pearson=0.0):
+    """The estimates of so many draws of units from a bivariate normal."""
+    drawn = np.random.default_rng(seed).normal(size=(count, units, 2))
+    drawn[..., 1] = pearson * drawn[..., 0] + np.sqrt(1 - pearson**2) * drawn[..., 1]
+    return [among_units(ranks) for ranks in drawn.argsort(axis=1).argsort(axis=1) + 1.0]
+
+
+@pytest.mark.parametrize("units", [8, 9, 30])
+def test_spearman_over_units_of_their_means(judged, units):
+    values = drawn(units, units, common=0.7)
+    (finding,) = judged(pairs(values), claim(among="unit"))
+    first, second = values.mean(axis=1).T
+    by_scipy = scipy.stats.spearmanr(first, second)
+    assert finding.effect == pytest.approx(by_scipy.statistic)
+    assert finding.units == units
+    assert finding.p == pytest.approx(by_scipy.pvalue, rel=0.2)
+    spread = np.sqrt((1 + by_scipy.statistic**2 / 2) / (units - 3))
+    ends = np.tanh(np.arctanh(by_scipy.statistic) + scipy.stats.norm.ppf([0.025, 0.975]) * spread)
+    assert (finding.low, finding.high) == pytest.approx(tuple(ends))
+
+
+@pytest.mark.parametrize(("seed", "units", "tied"), [(0, 5, False), (1, 7, True), (2, 8, False), (3, 8, True)])
+def test_of_few_units_all_orders_are_gone_through(seed, units, tied):
+    first, second = np.random.default_rng(seed).normal(size=(2, units))
+    if tied:
+        first, second = np.round(first), np.round(second)
+    ranks = scipy.stats.rankdata(second)
+    observed = scipy.stats.pearsonr(scipy.stats.rankdata(first), ranks).statistic
+    orders = np.array(list(itertools.permutations(scipy.stats.rankdata(first))))
+    all_of_them = scipy.stats.pearsonr(orders, np.broadcast_to(ranks, orders.shape), axis=1).statistic
+    exact = np.mean(np.abs(all_of_them) >= abs(observed) - 1e-9)
+    assert of_ranks(first, second).p(0.0) == pytest.approx(exact)
+
+
+def test_as_many_units_as_are_just_too_many_are_nearly_exact():
+    orders = np.random.default_rng(4).permuted(np.tile(np.arange(9.0), (60_000, 1)), axis=1)
+    correlations = 1 - 6 * np.sum((orders - np.arange(9.0)) ** 2, axis=1) / (9**3 - 9)
+    for rho in (0.7, 0.5):
+        order = orders[np.abs(correlations - rho).argmin()]
+        found = of_ranks(np.arange(9.0), order)
+        exact = np.mean(np.abs(correlations) >= abs(found.mean) - 1e-9)
+        assert found.p(0.0) == pytest.approx(exact, rel=0.1)
+
+
+@pytest.mark.parametrize("units", [6, 9, 12, 30])
+def test_units_that_have_nothing_to_do_with_each_other_are_found_in_one_of_twenty_at_most(units):
+    wrong = np.mean([estimate.p(0.0) < 0.05 for estimate in many(units, 1_000, units)])
+    assert wrong < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1_000)
+
+
+def test_the_interval_covers_what_the_units_were_drawn_with():
+    truth = 6 / np.pi * np.arcsin(0.6 / 2)  # Spearman's of a bivariate normal, Pearson 1907
+    ends = np.array([estimate.interval(0.95) for estimate in many(5, 1_500, 25, 0.6)])
+    assert 0.93 < np.mean((ends[:, 0] < truth) & (truth < ends[:, 1])) < 0.97
+
+
+def test_a_correlation_that_is_called_detectable_is_found_four_times_in_five():
+    rho = of_ranks(*np.random.default_rng(6).normal(size=(2, 24))).detectable(0.005)
+    found = [estimate.p(0.0) < 0.005 for estimate in many(6, 1_500, 24, 2 * np.sin(np.pi * rho / 6))]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.05)
+
+
+def test_a_planted_correlation_is_reproduced_and_its_reverse_contradicted(judged):
+    values = drawn(7, 30, common=3.0)
+    assert judged(pairs(values), claim(among="unit"))[0].verdict == "reproduced"
+    values[..., 1] *= -1
+    assert judged(pairs(values), claim(among="unit"))[0].verdict == "contradicted"
+
+
+def test_perfect_order_needs_no_more_than_orders_to_be_found(judged):
+    steps = np.arange(5.0)
+    (finding,) = judged(pairs(np.stack([steps, steps**3], axis=-1)[:, None]), claim(among="unit"))
+    assert (finding.effect, finding.p) == (pytest.approx(1.0), pytest.approx(2 / 120))
+    assert finding.low == pytest.approx(finding.high, abs=1e-3)
+    many = np.arange(12.0)
+    (finding,) = judged(pairs(np.stack([many, many], axis=-1)[:, None]), claim(among="unit"))
+    assert (finding.effect, finding.verdict) == (pytest.approx(1.0), "reproduced")
+
+
+def test_a_constant_ranks_no_units(judged):
+    values = drawn(8, 12)
+    values[..., 0] = 0.1 + 0.2
+    (finding,) = judged(pairs(values), claim(among="unit"))
+    assert (finding.effect, finding.p, finding.verdict) == (0.0, 1.0, "inconclusive")
+
+
+@pytest.mark.parametrize(
+    ("units", "verdict"), [(1, "shown, not tested"), (3, "shown, not tested"), (4, "inconclusive")]
+)
+def test_few_units_are_shown_or_can_show_nothing(judged, units, verdict):
+    steps = np.arange(float(units))
+    (finding,) = judged(pairs(np.stack([steps, steps], axis=-1)[:, None]), claim(among="unit"))
+    assert (finding.units, finding.verdict) == (units, verdict)
+    assert np.isnan(finding.detectable)  # of four units no order is rarer than one in twelve
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ..protocol import Claim, Selection, parts
 from . import statistics
+from .ranks import rank_correlation
 from .selection import ClaimError, in_words, levels_within, relative, select
 from .statistics import Estimate
 
@@ -52,7 +52,7 @@ def effects(claim: Claim, means: pd.DataFrame, extent: Extent) -> dict[str, Esti
 
 def _effect(claim: Claim, means: pd.DataFrame, extent: Extent, over: Selection) -> Estimate:
     if claim.between is not None:
-        return statistics.paired(_rank_correlations(claim, claim.between, means, extent, over))
+        return _rank_correlation(claim, claim.between, means, extent, over)
     keep = [claim.along] if claim.along else []
     of, to = (_side(parts(side), means, extent, over, keep) for side in (claim.of, claim.to))
     if claim.test == "two_sample":
@@ -96,26 +96,17 @@ def _side(
     return together.dropna().mean(axis=1)
 
 
-def _rank_correlations(
+def _rank_correlation(
     claim: Claim, between: tuple[str, str], table: pd.DataFrame, extent: Extent, over: Selection
-) -> NDArray[np.float64]:
-    """Spearman's correlation of two columns over the levels of a third, one a unit, each averaged over its rows first.
-
-    A column that is the same for all levels ranks nothing: its correlation counts as zero.
-    """
-    if absent := [column for column in ("unit", claim.among, *between) if column not in table.columns]:
+) -> Estimate:
+    """The correlation that a claim is about, on the rows it selects."""
+    among = str(claim.among)
+    if absent := [column for column in ("unit", among, *between) if column not in table.columns]:
         raise ClaimError(f"table {claim.table} has no column '{absent[0]}'")
     rows = pd.concat([select(table, {**over, **selection}, extent.factors) for selection in parts(claim.of)])
     if rows.empty:
         raise ClaimError(f"there are no results for {_in_words(claim.of)}")
-    levels = rows.groupby(["unit", claim.among], sort=False)[list(between)].mean()
-    found = []
-    for _, unit in levels.groupby("unit", sort=False):
-        # Rounding in a mean would rank what is equal.
-        ranks = unit.round(12).rank()
-        same = bool((ranks.nunique() == 1).any())
-        found.append(0.0 if same else float(np.corrcoef(ranks.to_numpy().T)[0, 1]))
-    return np.array(found)
+    return rank_correlation(rows, between, among)
 
 
 def _slope(claim: Claim, table: pd.DataFrame) -> Estimate:

@@ -35,7 +35,7 @@ class Claim(Strict, frozen=True, kw_only=True):
     ``along`` in ``direction``, ``per`` doubling of it or per step of one. These pair each unit with itself.
     two_sample: ``of`` is better than ``to`` where they are measured on different units.
     rank_correlation: two columns, ``between``, of a study's ``table`` rank the levels of its column ``among`` alike, in
-    the rows of ``of``; there is no ``to``.
+    the rows of ``of``; there is no ``to``. That is so within each unit, or with among = "unit" over the units.
 
     metric: what is compared, where it is not the protocol's. relative_to: a selection that gives each unit its own
     zero: all values count as differences from it. every: a factor; the claim must hold at each of its levels within
