@@ -148,7 +148,7 @@ def report(output: Path | None, results: Path) -> int:
     short_help="hold two runs against each other",
     epilog="""\b
 Examples:
-  tlbench compare results/caltech-multisource/digits-paper results/caltech-multisource/digits-quick
+  tlbench compare results/caltech-multisource/digits-{paper,quick}
   tlbench compare results /media/stick/results        all runs of the same name""",
 )
 @click.argument("first", type=click.Path(exists=True, file_okay=False, path_type=Path))
