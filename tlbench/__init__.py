@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .advice.model import load
     from .methods.estimators import BalancedLSSVC, TransferLSSVC
     from .results import Results
     from .whole_run import run
 
-__all__ = ["BalancedLSSVC", "Results", "TransferLSSVC", "__version__", "run"]
+__all__ = ["BalancedLSSVC", "Results", "TransferLSSVC", "__version__", "load", "run"]
 
 _PLACES = {
     "BalancedLSSVC": "methods.estimators",
     "TransferLSSVC": "methods.estimators",
     "Results": "results",
+    "load": "advice.model",
     "run": "whole_run",
 }
 

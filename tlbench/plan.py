@@ -14,7 +14,7 @@ import msgspec
 
 from .protocol import Protocol
 from .settings import Settings
-from .study import Block, Study, digest
+from .study import OWN, Block, Study, digest
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ class Plan:
                 if own != set(usual if isinstance(usual, list) else [usual]):
                     found.setdefault(condition, {})[name] = sorted(own)
         return found
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """Conditions that a user brought → the class of each, with what tells it from an earlier version of itself."""
+        return {name: block.group for block in self.blocks for name in block.conditions if name.startswith(OWN)}
 
     def tasks(self, blocks: Sequence[Block]) -> Iterator[list[Block]]:
         """The given blocks, those of one task together."""

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from . import datasets, studies
+from . import datasets, own_methods, studies
 from .keeping import intact
 from .plan import Plan, make_plan
-from .protocol import Protocol, ProtocolError
+from .protocol import Protocol, ProtocolError, read, shipped
 from .records import Records, printable, run_folder
 from .settings import Settings, resolve
 from .study import Block, Study
@@ -44,13 +44,30 @@ def needs_of(blocks: Iterable[Block]) -> set[str]:
     return {key for block in blocks for key in block.needs}
 
 
+def study_of(protocol: Protocol) -> Study:
+    """The protocol's study, with the methods of a user's own that it names among its conditions.
+
+    Raises ProtocolError where there is no such method or the study takes none, and BrokenMethodError where one cannot
+    be used.
+    """
+    study = studies.find(protocol.study)
+    if not protocol.methods:
+        return study
+    if study.methods is None:
+        takes = [name for name in shipped() if studies.find(read(name).study).methods is not None]
+        raise ProtocolError(f"own methods cannot take part in {protocol.name}; they can in {', '.join(takes)}")
+    if protocol.folder is not None:
+        own_methods.search_also(protocol.folder)
+    return own_methods.join(study, [own_methods.find(reference) for reference in protocol.methods])
+
+
 def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str], reference: str) -> Settings:
     """The settings of a run before its data are opened; raises what ``plan.resolve`` raises.
 
     What the protocol chooses about its default data set does not carry over to another one.
     """
     kind = reference.partition(":")[0]
-    settings = resolve(protocol, studies.find(protocol.study), profile, overrides, kind)
+    settings = resolve(protocol, study_of(protocol), profile, overrides, kind)
     if reference == protocol.data.default:
         return settings
     kept = {*overrides, *settings.factors}
@@ -89,7 +106,7 @@ def data_options(study: Study, settings: Settings, reference: str) -> datasets.O
 
 def prepare(protocol: Protocol, settings: Settings, reference: str, pack: datasets.Data, results: Path) -> Prepared:
     """Plan the blocks on the data. Raises what ``cut`` of the study refuses."""
-    plan = make_plan(protocol, studies.find(protocol.study), settings, pack, pack.fingerprint)
+    plan = make_plan(protocol, study_of(protocol), settings, pack, pack.fingerprint)
     entry, _ = datasets.find(reference)
     name = printable(datasets.short_name(reference, pack))
     data: dict[str, object] = {

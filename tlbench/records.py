@@ -263,6 +263,7 @@ class Records:
             "blocks": {"planned": len(plan.blocks), "finished": len(environments)},
             "cells": plan.cells,
             **({"own_levels": own_levels} if (own_levels := plan.own_levels) else {}),
+            **({"methods": methods} if (methods := plan.methods) else {}),
             "study": {"name": plan.protocol.study, "version": plan.blocks[0].version if plan.blocks else 0},
             "environment": common,
             "text": dict(text),

@@ -18,7 +18,7 @@ from .protocol import (
     nearest,
     words_used,
 )
-from .study import Study
+from .study import OWN, Study
 
 MOST_SEEDS = 100_000
 DATA_KEYS = ("setting", "background", "categories", "features", "class_list")
@@ -62,7 +62,7 @@ def resolve(
     factors = {key: changes.get(key, value) for key, value in protocol.factors.items()}
     usual: dict[str, Any] = {
         "seeds": chosen.seeds,
-        "conditions": list(dict.fromkeys(protocol.conditions)),
+        "conditions": list(dict.fromkeys([*protocol.conditions, *(study.methods or ())])),
         **{
             key: list(value) if isinstance(value := getattr(protocol.data, key, None), tuple) else value
             for key in DATA_KEYS
@@ -86,7 +86,7 @@ def resolve(
         raise ProtocolError(f"seeds must be a whole number from 1 to {MOST_SEEDS:,}, not {given!r}")
     for condition in values["conditions"]:
         if condition not in study.says:
-            raise ProtocolError(f"there is no condition '{condition}'; {nearest(condition, list(study.says))}")
+            raise ProtocolError(f"there is no condition '{condition}'; {_nearest_condition(condition, study)}")
     _refuse_unknown_words(protocol, study)
     return Settings(
         profile=profile,
@@ -145,7 +145,18 @@ def _refuse_unknown_words(protocol: Protocol, study: Study) -> None:
 
 def _refuse_unknown_condition(owner: str, condition: str, study: Study) -> None:
     if condition not in study.says:
-        raise ProtocolError(f"{owner}: there is no condition '{condition}'; {nearest(condition, list(study.says))}")
+        raise ProtocolError(f"{owner}: there is no condition '{condition}'; {_nearest_condition(condition, study)}")
+
+
+def _nearest_condition(condition: str, study: Study) -> str:
+    """Half a sentence that helps with a condition that there is not."""
+    known = list(study.says)
+    if not condition.startswith(OWN) or study.methods is None:
+        return nearest(condition, known)
+    if study.methods:
+        return nearest(condition, study.methods)
+    name = condition.removeprefix(OWN)
+    return f'name its class with --method MODULE:{name}, or in the protocol file: methods = ["MODULE:{name}"]'
 
 
 def _typed(text: str, like: object) -> Any:

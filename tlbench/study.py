@@ -17,6 +17,8 @@ from .protocol import Value
 Columns = dict[str, list[Any]]
 """A table as a study returns it: column → values, all of one length."""
 Arrays = Mapping[str, NDArray[np.generic]]
+OWN = "own:"
+"""What the name of a condition begins with that a user brought: a classifier of their own."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ class Study:
     printed table. shape: of the data. side: of the pictures that parameters ask for. part: the optional part of tlbench
     that it computes with. metrics: those that it names; empty where it measures the protocol's. draws: name of a figure
     of its own → a pure function of the tables by name that gives a matplotlib figure, or None where they hold nothing
-    to draw. estimate: (data, blocks, device) → what they will cost, measured now.
+    to draw. estimate: (data, blocks, device) → what they will cost, measured now. methods: the conditions that a user
+    brought; None where classifiers of a user's own cannot take part.
     """
 
     version: int
@@ -140,6 +143,7 @@ class Study:
     metrics: tuple[str, ...] = ()
     draws: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     estimate: Callable[[Any, Sequence[Block], str], Estimate] | None = None
+    methods: tuple[str, ...] | None = None
 
 
 def units_by_groups(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +28,25 @@ def run(
     jobs: int | None = None,
     device: str | None = None,
     skip_broken: bool = False,
+    methods: Sequence[str] = (),
 ) -> Results:
     """Run an experiment as `tlbench run` does: what is done is kept and not done again, and the same files are written.
 
     experiment: a name from `tlbench list` or the path of a protocol file. dataset, profile: others than the protocol's.
     settings: key → value, as ``--set KEY=VALUE`` takes them; lists for the levels of a factor. results: where results
     lie; data_dir: where fetched data lie. jobs: processes; the number of cores if None. skip_broken: leave out pictures
-    that cannot be read. Nothing is fetched: `tlbench data fetch` does that.
+    that cannot be read. methods: classifiers of your own beside the others, each as MODULE:Class. Nothing is fetched:
+    `tlbench data fetch` does that.
 
     Returns the results: ``tables`` (name → DataFrame, among them ``measurements``: one row a measurement, accuracies in
     percent), ``summary()``, ``verdicts()``, ``draw()``.
 
     Processes are spawned, so a script has to call this below ``if __name__ == "__main__":``.
 
-    Raises ProtocolError for what is wrong in the experiment or the settings, DataError and DataMissingError for data
-    that cannot be used or are not there, studies.MissingPartError where an optional part is not installed, RecordsError
-    where the results folder cannot be used, and BlocksFailedError where blocks failed.
+    Raises ProtocolError for what is wrong in the experiment or the settings, own_methods.BrokenMethodError for a method
+    that cannot be used, DataError and DataMissingError for data that cannot be used or are not there,
+    studies.MissingPartError where an optional part is not installed, RecordsError where the results folder cannot be
+    used, and BlocksFailedError where blocks failed.
 
     >>> import tempfile, tlbench
     >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +SKIP
@@ -52,7 +55,7 @@ def run(
                      claim     verdict
     0  weighted-beats-none  reproduced
     """
-    declared = protocol.read(os.fspath(experiment))
+    declared = protocol.with_methods(protocol.read(os.fspath(experiment)), methods)
     study = studies.find(declared.study)
     studies.require_part(study)
     published.load(declared)

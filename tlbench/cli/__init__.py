@@ -15,11 +15,13 @@ from typing import NoReturn
 
 import click
 
+from .advising import advise, predict
 from .completing import completion
 from .data import data
 from .options import INTERRUPTED, NOT_TO_BE_HAD, WRONG_INPUT, AsWritten, leave
 from .reading import check, compare, list_, plot, report
 from .running import run
+from .validating import validate
 
 PATIENCE = 1.5
 """Seconds that an interrupted run may take to end by itself."""
@@ -84,6 +86,7 @@ def _status(error: Exception) -> int | None:
     known = {
         "tlbench.protocol.strict.ProtocolError": WRONG_INPUT,
         "tlbench.studies.MissingPartError": NOT_TO_BE_HAD,
+        "tlbench.own_methods.finding.BrokenMethodError": WRONG_INPUT,
         "tlbench.claims.selection.ClaimError": WRONG_INPUT,
         "tlbench.records.RecordsError": WRONG_INPUT,
         "tlbench.datasets.errors.DataError": WRONG_INPUT,
@@ -111,5 +114,5 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (list_, run, plot, check, compare, report, data, completion):
+for command in (list_, run, plot, check, compare, report, validate, advise, predict, data, completion):
     cli.add_command(command)

@@ -60,7 +60,14 @@ def _features(_: click.Context) -> Iterable[str]:
     return features.names()
 
 
-experiments, datasets, profiles, keys, features = map(_offering, (_experiments, _datasets, _profiles, _keys, _features))
+def _methods(_: click.Context) -> Iterable[str]:
+    from .. import own_methods
+
+    return own_methods.installed()
+
+
+_OFFERED = (_experiments, _datasets, _profiles, _keys, _features, _methods)
+experiments, datasets, profiles, keys, features, methods = map(_offering, _OFFERED)
 
 
 @click.command(

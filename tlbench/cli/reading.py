@@ -27,7 +27,7 @@ Examples:
 @form
 def list_(form: Format) -> None:
     """Show the experiments, their claims, and the data sets there are."""
-    from .. import datasets, protocol, studies, terminal
+    from .. import datasets, own_methods, protocol, studies, terminal
     from ..sheet import words
 
     experiments, conditions = [], []
@@ -39,12 +39,14 @@ def list_(form: Format) -> None:
         rows = [(condition, study.says[condition]) for condition in declared.conditions]
         caption = f"Conditions of {name}; its protocol, to copy and edit: {path}"
         conditions.append(words(caption, ("name", "what it is"), rows, experiment=name))
+    methods = [(name, point.value) for name, point in own_methods.installed().items()]
     serves = [(entry.name, ", ".join(entry.offers), entry.says) for entry in datasets.CATALOGUE]
     terminal.show(
         [
             words("Experiments", ("name", "takes", "tests", "profiles", "asks"), experiments),
             words("Data sets", ("name", "serves", "what it is"), serves),
             *conditions,
+            *([words("Methods of your own that are installed", ("name", "what it is"), methods)] if methods else []),
         ],
         form,
     )

@@ -34,6 +34,7 @@ Examples:
   tlbench run caltech-multisource --set overlap=kept  one choice changed, filed beside
   tlbench run yosinski-layers --dataset digits        networks; a minute
   tlbench run yosinski-layers --profile paper --dataset imagenet --dry-run   what it would cost
+  tlbench run caltech-multisource --method mine:NearestMean   a classifier of your own beside them
   tlbench run ./mine.toml --profile quick --seeds 5   a protocol of your own""",
 )
 @click.argument("experiment", shell_complete=completing.experiments)
@@ -58,6 +59,14 @@ Examples:
     shell_complete=completing.keys,
     help="Change a factor or choice; may be repeated.",
 )
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="MODULE:CLASS",
+    shell_complete=completing.methods,
+    help="A classifier of your own beside the others; may be repeated.",
+)
 @click.option("--background", metavar="LABEL", help="Which label of your own data is the background.")
 @click.option("--categories", metavar="A,B,C", help="Use these labels of your own data alone.")
 @click.option(
@@ -81,6 +90,7 @@ def run(
     profile: str | None,
     seeds: int | None,
     sets: tuple[str, ...],
+    methods: tuple[str, ...],
     background: str | None,
     categories: str | None,
     features: str | None,
@@ -100,9 +110,10 @@ def run(
     RESULTS/EXPERIMENT/DATASET-PROFILE/; a setting that differs from the protocol gets a folder of its own beside it.
     The exit status is 1 if a block failed; verdicts never fail a run, `tlbench check` does.
     """
-    from .. import computing, datasets, opening, preparing, protocol, published, records, studies, terminal
+    from .. import computing, datasets, opening, own_methods, preparing, protocol, published, records, studies, terminal
 
-    declared = protocol.read(experiment)
+    declared = protocol.with_methods(protocol.read(experiment), methods)
+    own_methods.search_also(Path())
     overrides = _overrides(
         sets, {"seeds": seeds, "background": background, "categories": categories, "features": features}
     )

@@ -7,7 +7,7 @@ Everything is typed here; whether choices and factors fit the study is for ``pla
 from .claim import Claim, Expectation
 from .experiment import Choice, Data, Profile, Protocol, Reference
 from .figure import Figure
-from .files import parse, read, shipped, shipped_folder
+from .files import parse, read, shipped, shipped_folder, with_methods
 from .selection import Selection, columns_used, parts, words_used
 from .strict import Name, ProtocolError, Text, Value, convert, nearest
 
@@ -33,5 +33,6 @@ __all__ = [
     "read",
     "shipped",
     "shipped_folder",
+    "with_methods",
     "words_used",
 ]

@@ -57,7 +57,8 @@ class Protocol(Strict, frozen=True, kw_only=True, dict=True):
 
     datasets: what is another choice or another list of levels on one data set; 'folder' stands for any folder. What a
     profile says comes before it. metric_unit: of the metric, "%" for accuracies, "" for what has none.
-    lower_is_better: of the metric; claims compare ``of`` minus ``to`` all the same.
+    lower_is_better: of the metric; claims compare ``of`` minus ``to`` all the same. methods: classifiers of a user's
+    own, MODULE:Class or the names of entry points, that take part as conditions own:Class.
     """
 
     name: Name
@@ -79,6 +80,7 @@ class Protocol(Strict, frozen=True, kw_only=True, dict=True):
     oracles: list[str] = field(default_factory=list)
     metric_unit: str = "%"
     lower_is_better: bool = False
+    methods: list[Text] = field(default_factory=list)
 
     @property
     def folder(self) -> Path | None:

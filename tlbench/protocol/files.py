@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
+
+from msgspec import structs
 
 from .experiment import Protocol
 from .strict import ProtocolError, convert, nearest
@@ -49,6 +52,13 @@ def read(reference: str) -> Protocol:
             "its results; give it a name of its own"
         )
     return declared
+
+
+def with_methods(declared: Protocol, methods: Sequence[str]) -> Protocol:
+    """The protocol with more methods of a user's own."""
+    joined = structs.replace(declared, methods=list(dict.fromkeys([*declared.methods, *methods])))
+    joined.__dict__.update(declared.__dict__)
+    return joined
 
 
 def parse(content: object, origin: str) -> Protocol:

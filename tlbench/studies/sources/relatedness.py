@@ -27,7 +27,7 @@ from ...methods.related_tasks import RelatedTasks, related_hyperplanes, related_
 from ...study import Block, Columns, Keeping, Piece, Study, units_by_groups
 from .source_baselines import Strengths
 from .source_task import Positive, Task, make_task
-from .source_weighting import GROUP_OF, GROUPS, SAYS
+from .source_weighting import GROUP_OF, SAYS, find_in
 
 Floats = NDArray[np.float64]
 Kernel = Literal["linear", "rbf"]
@@ -163,7 +163,7 @@ def prepare(_: KernelData, block: Block) -> Task:
 def compute(task: Task, block: Block, _: Keeping) -> dict[str, Columns]:
     """Accuracies, weights beside the truth, and what describes the weights."""
     parameters = msgspec.convert(block.parameters, Parameters)
-    found = GROUPS[block.group].compute(task, parameters.strengths)
+    found = find_in(task, block, parameters.strengths)
     weights = {name: beta for name, beta in found.weights.items() if name in block.conditions}
     stack = (len(block.splits), len(task.shots), len(task.names))
     fixed = {name: np.full(stack, FIXED[name](stack[-1])) for name in block.conditions if name in FIXED}
@@ -235,4 +235,5 @@ STUDY = Study(
     compute=compute,
     remarks=remarks,
     metrics=("balanced_accuracy", "noise_share", "effective_sources"),
+    methods=(),
 )

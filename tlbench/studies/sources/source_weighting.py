@@ -15,6 +15,7 @@ import numpy as np
 
 from ...datasets import KernelData
 from ...study import Block, Columns, Keeping, Study, units_by_groups
+from .own_conditions import find_own
 from .source_baselines import BASELINES, Strengths
 from .source_conditions import OF_THE_PAPER, OURS, Found, Group
 from .source_task import Task, prepare_task, units
@@ -29,10 +30,17 @@ def prepare(data: KernelData, block: Block) -> Task:
     return prepare_task(data, block.unit, block.splits, msgspec.convert(block.parameters, Strengths))
 
 
+def find_in(task: Task, block: Block, choices: Strengths) -> Found:
+    """What the block's conditions come to, be they ours or a user's own."""
+    if block.group in GROUPS:
+        return GROUPS[block.group].compute(task, choices)
+    return find_own(task, block, choices.seed)
+
+
 def compute(task: Task, block: Block, _: Keeping) -> dict[str, Columns]:
     """Measurements of the block's conditions, and the weights of those that learn them."""
     choices = msgspec.convert(block.parameters, Strengths)
-    found = GROUPS[block.group].compute(task, choices)
+    found = find_in(task, block, choices)
     return {
         "measurements": _measurements(block, task, found),
         "weights": _weights(block, task, found),
@@ -113,4 +121,5 @@ STUDY = Study(
     prepare=prepare,
     compute=compute,
     remarks=remarks,
+    methods=(),
 )

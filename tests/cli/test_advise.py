@@ -1,0 +1,229 @@
+"""From a folder of pictures to an advice, a model and predictions, by the real command."""
+
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageDraw
+
+import tlbench
+from tests.cli.conftest import save, table
+
+CHEAP = ("--features", "pixels,lbp", "--jobs", "1", "--quiet")
+SHAPES = {"красный круг": 0, "square": 1, "三角": 2, "cross": 3}
+
+
+def picture(draw, shape):
+    """A light shape on a dark noisy ground; no shape for other things."""
+    image = Image.fromarray(draw.integers(0, 70, (32, 32), dtype=np.uint8))
+    pen = ImageDraw.Draw(image)
+    x, y = draw.integers(10, 22, 2).tolist()
+    radius = int(draw.integers(6, 9))
+    box = (x - radius, y - radius, x + radius, y + radius)
+    if shape == 0:
+        pen.ellipse(box, fill=220)
+    elif shape == 1:
+        pen.rectangle(box, fill=220)
+    elif shape == 2:
+        pen.polygon([(x, y - radius), (x - radius, y + radius), (x + radius, y + radius)], fill=220)
+    elif shape == 3:
+        pen.line((box[0], y, box[2], y), fill=220, width=4)
+        pen.line((x, box[1], x, box[3]), fill=220, width=4)
+    elif shape == 4:
+        pen.ellipse(box, outline=220, width=3)
+    return image
+
+
+def fill(folder, shape, count, seed):
+    draw = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    for number in range(count):
+        picture(draw, shape).save(folder / f"{number:02d}.png")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    for name, shape in SHAPES.items():
+        fill(folder / "photos" / name, shape, 22, shape)
+    fill(folder / "photos" / "new ring", 4, 3, 10)
+    fill(folder / "photos" / "clutter", 9, 60, 11)
+    fill(folder / "unseen", 4, 6, 12)
+    for number, file in enumerate(sorted((folder / "photos" / "clutter").iterdir())[:4]):
+        Image.open(file).rotate(90).save(folder / "unseen" / f"other {number}.png")
+    return folder
+
+
+@pytest.fixture
+def photos(place, drawn):
+    shutil.copytree(drawn, place.folder, dirs_exist_ok=True)
+    return place
+
+
+ADVISE = ("advise", "--target", "photos/new ring", "--sources", "photos", *CHEAP)
+
+
+def test_pictures_advice_model_prediction(photos):
+    done = photos.succeed(*ADVISE)
+    assert done.out.startswith("# new ring, 3 labelled pictures\n")
+    for words in ("Expected balanced accuracy", "| source | weight |", "красный круг", "advice/model.safetensors"):
+        assert words in done.out
+    assert "clutter" not in done.out  # of a usual name: the background
+    folder = photos.folder / "advice"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("advice.md", "advice.png", "advice.svg", "model.safetensors", "rehearsal.csv", "weights.csv"),
+    ]
+    assert done.out.startswith((folder / "advice.md").read_text(encoding="utf-8"))
+    assert set(pd.read_csv(folder / "rehearsal.csv")["source"]) == set(SHAPES)
+    assert set(pd.read_csv(folder / "weights.csv")["source"]) == set(SHAPES)
+
+    predicted = photos.succeed(
+        "predict", folder / "model.safetensors", "unseen", "--quiet", "--format", "json", "--output", "found.csv"
+    )
+    rows = json.loads(predicted.out)[0]["rows"]
+    assert len(rows) == 10
+    scores = [row["score"] for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    assert {row["answer"] for row in rows} == {"yes", "no"}
+    right = sum(row["answer"] == ("no" if "other" in row["picture"] else "yes") for row in rows)
+    assert right >= 8
+    pd.testing.assert_frame_equal(pd.read_csv(photos.folder / "found.csv"), pd.DataFrame(rows))
+    model = tlbench.load(folder / "model.safetensors")
+    one = photos.folder / rows[0]["picture"]
+    assert model.predict_pictures([one], photos.folder / "data")[one] == pytest.approx(scores[0], abs=1e-12)
+
+
+def test_the_same_question_has_the_same_answer(photos):
+    def answer(*more):
+        photos.succeed(*ADVISE, *more)
+        files = {path.name: path.read_bytes() for path in (photos.folder / "advice").iterdir()}
+        model = tlbench.load(photos.folder / "advice" / "model.safetensors")
+        files.pop("model.safetensors")  # the order of its notes is not fixed
+        return files, model.coefficients.tobytes(), model.bias
+
+    assert answer() == answer("--jobs", "2")
+
+
+def test_what_stands_in_two_places_is_found_and_left_out(photos):
+    root = photos.folder / "photos"
+    shutil.copy(root / "new ring" / "00.png", root / "square" / "copy.png")
+    shutil.copy(root / "new ring" / "01.png", root / "clutter" / "copy.png")
+    shutil.copy(root / "三角" / "05.png", root / "cross" / "copy.png")
+    shutil.copy(root / "square" / "07.png", root / "clutter" / "another.png")
+    done = photos.succeed(*ADVISE, "--format", "json")
+    noted = [row["answer"] for row in json.loads(done.out)[0]["rows"] if row["question"] == "noted"]
+    assert len(noted) == 3
+    assert "2 pictures stand of the target in square, the background as well" in noted[0]
+    assert "a picture stands in several sources (cross, 三角): left out of all" in noted[1]
+    assert "a picture stands both in a source and in the background" in noted[2]
+
+
+def test_without_a_background_part_of_the_sources_is_set_apart(photos):
+    shutil.rmtree(photos.folder / "photos" / "clutter")
+    for number, name in enumerate(SHAPES):
+        fill(photos.folder / "more", SHAPES[name], 14, 50 + number)
+        for file in (photos.folder / "more").iterdir():
+            file.rename(photos.folder / "photos" / name / f"more {file.name}")
+        (photos.folder / "more").rmdir()
+    done = photos.succeed(*ADVISE)
+    assert "a third of each source's pictures serves as other things" in done.out
+    assert "advice/model.safetensors" in done.out
+
+
+def test_a_broken_picture_is_named_or_left_out(photos):
+    broken = photos.folder / "photos" / "square" / "bad.png"
+    broken.write_bytes(b"")
+    done = photos.tlbench(*ADVISE)
+    assert (done.status, done.out) == (2, "")
+    assert "bad.png is empty; leave out what is broken with --skip-broken" in done.err
+    assert "bad.png is empty: left out" in photos.succeed(*ADVISE, "--skip-broken").out
+    broken.rename(photos.folder / "unseen" / "bad.png")
+    done = photos.tlbench("predict", "advice/model.safetensors", "unseen", "--quiet")
+    assert done.status == 2
+    done = photos.succeed("predict", "advice/model.safetensors", "unseen", "--quiet", "--skip-broken")
+    assert "bad.png cannot be read: left out" in done.err
+
+
+def test_a_table_of_features_will_do(place):
+    few = table(examples=22, background=60)
+    few = few[(few["label"] != "heron") | few.index.isin(few.index[:3])]
+    save(few, place.folder / "birds.csv")
+    done = place.succeed("advise", "--target", "heron", "--sources", "birds.csv", "--jobs", "1", "--quiet")
+    assert done.out.startswith("# heron, 3 labelled pictures")
+    unseen = table(examples=30, background=60).query("label in ['heron', 'background']").tail(80).drop(columns="label")
+    save(unseen, place.folder / "unseen.csv")
+    done = place.succeed("predict", "advice/model.safetensors", "unseen.csv", "--format", "csv")
+    found = pd.read_csv(place.folder / "unseen.csv").merge(
+        pd.DataFrame([line.split(",") for line in done.out.splitlines()[1:]], columns=["identity", "score", "answer"])
+    )
+    assert len(found) == 80
+    assert (found["answer"] == "yes").eq(found["identity"].str.startswith("heron")).mean() > 0.6
+    wrong = place.tlbench("predict", "advice/model.safetensors", "birds.txt")
+    assert wrong.status == 2
+
+
+REFUSED = [
+    # (arguments in place of the usual ones, words of the one sentence); more in tests/advice/test_gathering.py
+    (("--target", "photos/empty"), "photos/empty has no picture in it"),
+    (("--target", "photos/clutter"), "photos/clutter is both target and background"),
+    (("--sources", "photos/square/00.png"), "is a file, not a folder"),
+    (("--features", "sift"), "'sift' counts words"),
+    (("--features", ""), "there is no kind of feature ''"),
+    (("--jobs", "0"), "--jobs"),
+    (("--output", "photos/square/00.png/advice"), "cannot be written"),
+]
+
+
+@pytest.fixture(scope="module")
+def odd(drawn, tmp_path_factory, matplotlib_cache):
+    from tests.cli.conftest import Place
+
+    place = Place(tmp_path_factory.mktemp("odd") / "place", matplotlib_cache)
+    shutil.copytree(drawn, place.folder, dirs_exist_ok=True)
+    (place.folder / "photos" / "empty").mkdir()
+    return place
+
+
+@pytest.mark.parametrize(("arguments", "words"), REFUSED, ids=lambda value: str(value)[:60])
+def test_what_cannot_be_used_is_one_sentence(odd, arguments, words):
+    done = odd.tlbench(*ADVISE, *arguments)
+    assert "Traceback" not in done.err, done.err[-500:]
+    assert (done.status, done.out) == (2, "")
+    assert words in done.err
+    assert done.err.count("\n") == 1
+    assert not (odd.folder / "advice").exists()
+
+
+def test_one_source_gives_a_model_and_no_promise(photos):
+    for name in list(SHAPES)[1:]:
+        shutil.rmtree(photos.folder / "photos" / name)
+    done = photos.succeed(*ADVISE)
+    assert "3 sources of at least 18 pictures are needed, and there is 1" in done.out
+    assert "advice/model.safetensors" in done.out
+
+
+class Bomb:
+    def __reduce__(self):
+        return (print, ("a pickle was run",))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "is not there"), (b"", "is no model"), (b"text", "is no model"), (pickle.dumps(Bomb()), "is no model")],
+    ids=["none", "empty", "text", "pickle"],
+)
+def test_predict_needs_a_model(place, content, words):
+    if content is not None:
+        (place.folder / "model.safetensors").write_bytes(content)
+    done = place.tlbench("predict", "model.safetensors", ".")
+    assert (done.status, done.out) == (2, "")
+    assert words in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_help_says_how(place):
+    assert "tlbench advise --target" in place.succeed("advise", "--help").out
+    assert "tlbench predict advice/model" in place.succeed("predict", "--help").out

@@ -1,0 +1,29 @@
+"""Advice on a user's own pictures: whether to transfer, from which sources, what to expect; and the model."""
+
+from .advising import Advice, Expected, advise
+from .expectation import Interval
+from .figure import draw
+from .gathering import describe, find_pictures, material_of, settle
+from .material import Material
+from .model import KindOfModel, Model, load
+from .page import page, sheets
+from .unseen import unseen_pictures
+
+__all__ = [
+    "Advice",
+    "Expected",
+    "Interval",
+    "KindOfModel",
+    "Material",
+    "Model",
+    "advise",
+    "describe",
+    "draw",
+    "find_pictures",
+    "load",
+    "material_of",
+    "page",
+    "settle",
+    "sheets",
+    "unseen_pictures",
+]
