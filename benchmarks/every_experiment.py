@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tlbench import computing, datasets, protocol
+from tlbench.records import environment
 
 from .table import Row, show
 
@@ -42,7 +43,7 @@ def row() -> Row:
     longest = ", ".join(f"{name} {spent:.0f} s" for spent, name in sorted(taken, reverse=True)[:3])
     measure = (
         f"tlbench run, {len(taken)} experiments with their usual profiles, tables and figures, on {computing.cores()} "
-        f"cores: {whole:.0f} s; longest {longest}"
+        f"cores of {environment()['processor']}: {whole:.0f} s; longest {longest}"
     )
     return Row(NAME, "ten minutes", WANTED / whole, WANTED / whole, WANTED / whole, measure)
 
