@@ -60,7 +60,7 @@ def whole_pack(folder: Path, jobs: int) -> FeaturePack:
     }
     background = pictures.pop(BACKGROUND)
     found = Found("", {}, pictures, background, {}, ())
-    return describe(found, settle(KINDS), data_folder(None) / "features", jobs)
+    return describe(found, settle(KINDS, data_folder(None)), data_folder(None) / "features", jobs)
 
 
 def user(pack: FeaturePack, sources: Sequence[str], draw: int) -> tuple[FeaturePack, Rows]:

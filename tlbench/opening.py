@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import datasets, features
+from . import datasets, features, pretrained
 
 USUAL_FEATURES = ("phog",)
 FEWEST_TO_LEARN_FROM = 50
@@ -57,6 +57,7 @@ def open_setting(
     """One setting alone; arguments and errors as in ``open_pack``."""
     watch = watch or Watch()
     kinds = options.features or USUAL_FEATURES
+    named = pretrained.settled(kinds, folder)  # first: a network that is not there costs no unpacking
     learned = any(kind in features.BAGS for kind in kinds)
     wanted = replace(options, unused=features.MOST_TO_LEARN_FROM) if learned else options
     opened = datasets.open_data(reference, wanted, folder, watch.unpacking)
@@ -68,7 +69,7 @@ def open_setting(
     learn_from = [features.Picture(identity, path) for identity, path in opened.unused]
     apart, cache = {picture.identity for picture in listed}, folder / "features"
     try:
-        settled = features.settle(kinds, learn_from, apart, cache, jobs, skip_broken, watch.learning)
+        settled = features.settle(named, learn_from, apart, cache, jobs, skip_broken, watch.learning)
         described = features.describe(listed, settled, cache, jobs, skip_broken, watch.describing)
     except features.PictureError as error:
         raise features.PictureError(

@@ -53,7 +53,7 @@ def test_set_apart_pictures_are_background_and_nothing_else(photos):
         assert len(own) == 53
         assert len(found.set_apart[name]) == 27
         assert not set(own) & set(found.set_apart[name])
-    pack = describe(found, settle(["pixels"]), photos / "cache", 1)
+    pack = describe(found, settle(["pixels"], photos), photos / "cache", 1)
     material = material_of(found, pack)
     assert sorted(np.concatenate(list(material.set_apart.values()))) == sorted(material.background)
     rows = [material.positives, material.background, *material.sources.values()]
@@ -122,7 +122,7 @@ def test_names_are_composed_and_have_to_be_text(photos):
 
 
 def test_kinds_that_a_model_cannot_carry_are_refused():
-    assert [kind.name for kind in settle(["lbp", "pixels", "lbp"])] == ["lbp", "pixels"]
+    assert [kind.name for kind in settle(["lbp", "pixels", "lbp"], tmp_path)] == ["lbp", "pixels"]
     for name in ("sift", "phogg", ""):
         with pytest.raises(features.FeaturesError, match=f"'{name}'"):
-            settle([name])
+            settle([name], tmp_path)

@@ -219,6 +219,19 @@ def test_where_only_md5_is_published_it_decides(site, tmp_path):
     assert state(file, tmp_path) == "damaged"
 
 
+def test_where_only_the_first_digits_are_published_they_decide(site, tmp_path):
+    digits = hashlib.sha256(BODY).hexdigest()[:8]
+    file = RemoteFile("a.pth", (site.url("/bad", serve(b"x" + BODY)), site.url("/a", serve())), 0, digits)
+    assert fetch(file, tmp_path).read_bytes() == BODY
+    assert left(tmp_path) == ["a.pth"]
+    carried = tmp_path / "carried.pth"
+    carried.write_bytes(b"x" + BODY)
+    with pytest.raises(DataError, match="not the right file"):
+        adopt(file, tmp_path, carried)
+    (tmp_path / "a.pth").write_bytes(b"x")
+    assert state(file, tmp_path) == "damaged"
+
+
 # Plain downloads
 
 

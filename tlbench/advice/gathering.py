@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import features
+from .. import features, pretrained
 from ..datasets import DataError, FeaturePack
 from ..datasets.feature_pack import USUAL_BACKGROUNDS
 from ..datasets.picture_folder import folders_by_label, list_pictures
@@ -123,14 +123,18 @@ def _rows(identities: Sequence[str], *parts: Pictures) -> Rows:
     return np.flatnonzero([identity in wanted for identity in identities]).astype(np.intp)
 
 
-def settle(names: Sequence[str]) -> list[features.Kind]:
-    """The kinds of these names. Raises FeaturesError for one that is unknown, or learned from the pictures."""
+def settle(names: Sequence[str], folder: Path) -> list[features.Kind]:
+    """The kinds of these names; weights of networks lie in the data folder.
+
+    Raises FeaturesError for one that is unknown, or learned from the pictures, and as ``pretrained.settled``.
+    """
     if learned := [name for name in names if name in features.BAGS]:
         raise features.FeaturesError(
             f"'{learned[0]}' counts words that are learned anew for each collection, which a model cannot carry; "
             f"take {', '.join(features.KINDS)}"
         )
-    return [features.find(name) for name in dict.fromkeys(names)]
+    kinds = pretrained.settled(list(dict.fromkeys(names)), folder)
+    return [features.find(kind) if isinstance(kind, str) else kind for kind in kinds]
 
 
 def same(one: Path, other: Path) -> bool:

@@ -20,7 +20,7 @@ from .. import features, keeping
 from ..datasets import DataError, data_folder
 from ..methods.kernels import RBF, MeanKernel
 from ..records import environment, write_whole
-from .gathering import identified
+from .gathering import identified, settle
 
 Floats = NDArray[np.float64]
 
@@ -96,15 +96,17 @@ class Model:
         pictures, DataError or PictureError for a file that is not there or cannot be read, the latter unless
         ``skip_broken``.
         """
-        for name, kind in self.kinds.items():
-            if not kind.depends_on:
+        for name, known in self.kinds.items():
+            if not known.depends_on:
                 raise DataError(f"the model knows numbers '{name}' and not pictures; give it a table of features")
-            if KindOfModel.of(features.find(name)).depends_on != kind.depends_on:
-                raise DataError(f"the model was made with another version of '{name}'; run `tlbench advise` again")
+        kinds = settle(list(self.kinds), data_folder(data_dir))
+        for kind in kinds:
+            if KindOfModel.of(kind).depends_on != self.kinds[kind.name].depends_on:
+                raise DataError(f"the model was made with another version of '{kind.name}'; run `tlbench advise` again")
         files = [Path(path) for path in paths]
         pictures = [features.Picture(next(iter(identified([file]))), file) for file in files]
         cache = data_folder(data_dir) / "features"
-        described = features.describe(pictures, list(self.kinds), cache, jobs, skip_broken, progress)
+        described = features.describe(pictures, kinds, cache, jobs, skip_broken, progress)
         values = self.decision_function({name: one.astype(np.float64) for name, one in described.features.items()})
         return {files[place]: float(value) for place, value in zip(described.kept, values, strict=True)}
 

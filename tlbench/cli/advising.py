@@ -121,11 +121,13 @@ def _material(
     if tables.is_table(sources):
         material = tables.material_of_table(sources, target, background)
         return material, {kind: advice.KindOfModel() for kind in material.pack.features}
-    wanted = advice.settle([name.strip() for name in names.split(",")])
+    folder = datasets.data_folder(data_dir)
+    wanted = advice.settle([name.strip() for name in names.split(",")], folder)
     found = advice.find_pictures(Path(target), sources, background)
     with terminal.progress("describing", "pictures", quiet) as report:
-        cache = datasets.data_folder(data_dir) / "features"
-        pack = advice.describe(found, wanted, cache, jobs, skip_broken, lambda *done: done[1] and report(*done))
+        pack = advice.describe(
+            found, wanted, folder / "features", jobs, skip_broken, lambda *done: done[1] and report(*done)
+        )
     return advice.material_of(found, pack), {kind.name: advice.KindOfModel.of(kind) for kind in wanted}
 
 

@@ -32,6 +32,7 @@ from .remote_files import RemoteFile, data_folder, state
 from .setting_packs import KernelData, SettingPacks, target_of
 from .splits import Amounts, Overlap, TaskRows, draw_task, generator
 from .trees import ensure_tree, find_tree
+from .weights import weights_file
 
 __all__ = [
     "CATALOGUE",
@@ -90,4 +91,5 @@ __all__ = [
     "taken",
     "target_of",
     "to_fetch",
+    "weights_file",
 ]

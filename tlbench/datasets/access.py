@@ -20,11 +20,14 @@ from .regression_tables import RegressionTables
 from .remote_files import RemoteFile, state
 from .setting_packs import SettingPacks
 from .trees import archive_of, find_tree
+from .weights import WEIGHTS, weights_of
 
 
 def find(reference: str) -> tuple[Entry, Path | None]:
     """The entry that a user's words name, and the path in them. Raises DataError with the nearest known name."""
     prefix, colon, path = reference.partition(":")
+    if prefix == WEIGHTS and colon:
+        return weights_of(path), None
     for entry in CATALOGUE:
         if entry.name == reference:
             return entry, None
@@ -70,6 +73,9 @@ def require_shape(reference: str, shape: Shape) -> None:
     """Raise DataError for data that do not come in that shape, before any of it is fetched."""
     entry, _ = find(reference)
     able = [one.name for one in CATALOGUE if shape in one.offers]
+    if not entry.offers:
+        network = reference.partition(":")[2]
+        raise DataError(f"'{reference}' are weights and no data; describe pictures with --features deep:{network}")
     if entry.name not in able:
         others = " and ".join(SERVES[other] for other in entry.offers)
         raise DataError(f"data set '{entry.name}' is for {others} and not for {SERVES[shape]}; {', '.join(able)} are")

@@ -17,6 +17,7 @@ from .trees import find_tree
 CACHES = {
     "features": "descriptions of pictures; described again when they are needed",
     "pictures": "decoded pictures for networks; decoded again when they are needed",
+    "weights": "weights of networks; fetched again when they are needed",
     "identities": "what each picture file holds; read again when it is needed",
 }
 """Folders of ours beside the data."""

@@ -2,6 +2,7 @@
 
 from .cache import FeatureCache
 from .decoding import read_both, read_grey, read_rgb
+from .deep import LITE, deep_kind, import_check, lite_weights, pretrained
 from .errors import FeaturesError, PictureError
 from .extraction import Described, Filled, Picture, describe, ensure
 from .kinds import BAGS, KINDS, Bag, Kind, find, names
@@ -16,6 +17,7 @@ from .words import fit_words, histogram
 __all__ = [
     "BAGS",
     "KINDS",
+    "LITE",
     "MOST_TO_LEARN_FROM",
     "Bag",
     "Described",
@@ -26,17 +28,21 @@ __all__ = [
     "Picture",
     "PictureError",
     "Vocabulary",
+    "deep_kind",
     "dense_sift",
     "describe",
     "ensure",
     "find",
     "fit_words",
     "histogram",
+    "import_check",
     "lbp",
     "learn",
+    "lite_weights",
     "names",
     "phog",
     "pixels",
+    "pretrained",
     "read_both",
     "read_grey",
     "read_rgb",

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import itertools
 import json
+import re
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +41,8 @@ class FeatureCache:
     """
 
     def __init__(self, folder: Path, kind: Kept) -> None:
-        self.path = folder / f"{kind.name}-{kind.key[:16]}.sqlite"
+        readable = re.sub(r"[^\w.-]", "-", kind.name)[-80:]  # a network's own weights have a path in their name
+        self.path = folder / f"{readable}-{kind.key[:16]}.sqlite"
         self._dtype = np.dtype(kind.dtype)
         self._bytes = kind.dimension * self._dtype.itemsize
 

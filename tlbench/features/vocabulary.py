@@ -52,7 +52,7 @@ class Vocabulary:
 
 
 def settle(
-    names: Sequence[str],
+    names: Sequence[str | Kind],
     learn_from: Sequence[Picture],
     apart_from: Collection[str],
     cache: Path,
@@ -60,10 +60,13 @@ def settle(
     skip_broken: bool = False,
     progress: Progress = silent,
 ) -> list[Kind]:
-    """The kinds of these names, their words learned where they have any; see ``learn``."""
-    plain = {name: find(name) for name in names if name not in BAGS}  # first: a name that is unknown costs no learning
+    """The kinds of these names, their words learned where they have any; see ``learn``. A kind stays as it is."""
+    unlearned = [name for name in names if isinstance(name, str) and name not in BAGS]
+    plain = {name: find(name) for name in unlearned}  # first: a name that is unknown costs no learning
     return [
-        plain.get(name) or learn(name, learn_from, apart_from, cache, jobs, skip_broken, progress).kind
+        name
+        if isinstance(name, Kind)
+        else plain.get(name) or learn(name, learn_from, apart_from, cache, jobs, skip_broken, progress).kind
         for name in names
     ]
 
