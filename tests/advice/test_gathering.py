@@ -121,7 +121,7 @@ def test_names_are_composed_and_have_to_be_text(photos):
         find_pictures(photos / "odd\udcff", photos.parent, "elsewhere")
 
 
-def test_kinds_that_a_model_cannot_carry_are_refused():
+def test_kinds_that_a_model_cannot_carry_are_refused(tmp_path):
     assert [kind.name for kind in settle(["lbp", "pixels", "lbp"], tmp_path)] == ["lbp", "pixels"]
     for name in ("sift", "phogg", ""):
         with pytest.raises(features.FeaturesError, match=f"'{name}'"):
