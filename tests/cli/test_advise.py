@@ -227,3 +227,38 @@ def test_predict_needs_a_model(place, content, words):
 def test_help_says_how(place):
     assert "tlbench advise --target" in place.succeed("advise", "--help").out
     assert "tlbench predict advice/model" in place.succeed("predict", "--help").out
+
+
+LITE = "deep:efficientnet-lite0"
+
+
+@pytest.mark.slow
+def test_a_pretrained_network_describes_pictures_for_advice_and_prediction(photos):
+    asked = ("--target", "photos/new ring", "--sources", "photos", "--quiet")
+    done = photos.succeed("advise", *asked, "--features", f"{LITE}/3,pixels")
+    assert "advice/model.safetensors" in done.out
+    predicted = photos.succeed("predict", "advice/model.safetensors", "unseen", "--quiet", "--format", "json")
+    rows = json.loads(predicted.out)[0]["rows"]
+    assert sum(row["answer"] == ("no" if "other" in row["picture"] else "yes") for row in rows) >= 8
+
+    layers = photos.succeed("advise", *asked, "--layers", LITE, "--output", "layers")
+    assert "Keep the first " in layers.out
+    assert (photos.folder / "layers" / "layers.md").read_text() in layers.out
+    assert pd.read_csv(photos.folder / "layers" / "layers.csv")["blocks"].tolist() == list(range(1, 17))
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "says"),
+    [
+        (("--features", "deep:resnet18"), 3, "tlbench data fetch weights:resnet18"),
+        (("--features", "deep:resnet81"), 2, "did you mean 'resnet18'?"),
+        (("--features", "deep:resnet18@own.safetensors"), 2, "own.safetensors cannot be read"),
+        (("--features", f"{LITE}/99"), 2, "has 16 blocks"),
+        (("--layers", "phog"), 2, "is no whole network"),
+    ],
+)
+def test_what_is_no_network_is_said(photos, more, status, says):
+    done = photos.tlbench("advise", "--target", "photos/new ring", "--sources", "photos", *more)
+    assert (done.status, done.out) == (status, "")
+    assert says in done.err
+    assert "Traceback" not in done.err

@@ -172,6 +172,31 @@ def test_a_network_without_a_last_linear_layer_has_no_vector(tmp_path: Path) -> 
         built("squeezenet1_0", str(tmp_path / "none"), "")
 
 
+def test_blocks_are_the_means_of_torchvisions_own_maps(tmp_path: Path) -> None:
+    whole = network("resnet18")
+    path = tmp_path / "resnet18.safetensors"
+    save_file(whole.state_dict(), path)
+    kind, widths = pretrained.each_block(f"deep:resnet18@{path}", tmp_path)
+    assert widths == [64, 64, 128, 128, 256, 256, 512, 512]
+    nodes = {f"layer{row}.{block}": f"{row}{block}" for row in range(1, 5) for block in range(2)}
+    with torch.inference_mode():
+        seen = squeezed(PICTURE, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        maps = create_feature_extractor(whole, nodes)(seen)
+    expected = np.concatenate([maps[name].mean((2, 3))[0].numpy() for name in nodes.values()])
+    found = kind.compute(PICTURE)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    third = pretrained.deep_kind(f"deep:resnet18/3@{path}", tmp_path)
+    assert third.name == pretrained.of_blocks(f"deep:resnet18@{path}", 3)
+    np.testing.assert_array_equal(third.compute(PICTURE), found[128:256])
+    assert third.key != pretrained.deep_kind(f"deep:resnet18/4@{path}", tmp_path).key
+    for name, says in {"/9": "has 8 blocks", "/0": "has 8 blocks", "/x": "a number of blocks", "/": "a number"}.items():
+        with pytest.raises(FeaturesError, match=says):
+            pretrained.deep_kind(f"deep:resnet18{name}@{path}", tmp_path)
+    for name in ("phog", f"deep:resnet18/2@{path}"):
+        with pytest.raises(FeaturesError, match="is no whole network"):
+            pretrained.each_block(name, tmp_path)
+
+
 def test_names_find_their_weights_or_say_how_to_get_them(tmp_path: Path, weights: Path) -> None:
     own, lite, plain = pretrained.settled([f"deep:{SMALL}@{weights}", "deep:efficientnet-lite0", "phog"], tmp_path)
     assert (own.name, lite.name, plain) == (f"deep:{SMALL}@{weights}", "deep:efficientnet-lite0", "phog")  # type: ignore[union-attr]

@@ -4,6 +4,7 @@ from .advising import Advice, Expected, advise
 from .expectation import Interval
 from .figure import draw
 from .gathering import describe, find_pictures, material_of, settle
+from .layers import judge_layers, layers_page, layers_sheet
 from .material import Material
 from .model import KindOfModel, Model, load
 from .page import page, sheets
@@ -20,6 +21,9 @@ __all__ = [
     "describe",
     "draw",
     "find_pictures",
+    "judge_layers",
+    "layers_page",
+    "layers_sheet",
     "load",
     "material_of",
     "page",

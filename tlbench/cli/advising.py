@@ -13,6 +13,7 @@ from .options import WRONG_INPUT, data_dir, form, leave
 
 if TYPE_CHECKING:
     from ..advice import Advice, KindOfModel, Material
+    from ..features import Kind
     from ..sheet import Format, Sheet
 
 USUAL_FEATURES = "phog,lbp,regcov,pixels"
@@ -24,7 +25,9 @@ USUAL_FEATURES = "phog,lbp,regcov,pixels"
 Examples:
   tlbench advise --target photos/heron --sources photos
   tlbench advise --target new/heron --sources photos --background photos/other
-  tlbench advise --target heron --sources birds.csv --background other""",
+  tlbench advise --target heron --sources birds.csv --background other
+  tlbench advise --target photos/heron --sources photos --features deep:efficientnet-lite0
+  tlbench advise --target photos/heron --sources photos --layers deep:efficientnet-lite0""",
 )
 @click.option(
     "--target", required=True, metavar="FOLDER", help="The few pictures of the new category; of a table, its label."
@@ -51,6 +54,11 @@ Examples:
     help="Kinds of feature to describe pictures with.",
 )
 @click.option(
+    "--layers",
+    metavar="NETWORK",
+    help="Say how many blocks of a pretrained network to keep instead, like deep:efficientnet-lite0.",
+)
+@click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("advice"),
@@ -70,6 +78,7 @@ def advise(
     sources: Path,
     background: str | None,
     features: str,
+    layers: str | None,
     output: Path,
     seed: int,
     skip_broken: bool,
@@ -86,6 +95,10 @@ def advise(
     from .. import advice, computing, terminal
 
     jobs = jobs or computing.cores()
+    if layers is not None:
+        return _judge_layers(
+            layers, target, sources, background, output, seed, skip_broken, jobs, quiet, form, data_dir
+        )
     material, kinds = _material(target, sources, background, features, jobs, skip_broken, quiet, data_dir)
     with terminal.progress("rehearsing", "targets", quiet) as report:
         started = time.monotonic()
@@ -115,7 +128,7 @@ def _material(
     data_dir: Path | None,
 ) -> tuple[Material, dict[str, KindOfModel]]:
     """Pictures described, or a table read; and what a model must know of each kind of feature."""
-    from .. import advice, datasets, terminal
+    from .. import advice, datasets
     from ..advice import tables
 
     if tables.is_table(sources):
@@ -123,12 +136,70 @@ def _material(
         return material, {kind: advice.KindOfModel() for kind in material.pack.features}
     folder = datasets.data_folder(data_dir)
     wanted = advice.settle([name.strip() for name in names.split(",")], folder)
+    material = _described(target, sources, background, wanted, jobs, skip_broken, quiet, folder)
+    return material, {kind.name: advice.KindOfModel.of(kind) for kind in wanted}
+
+
+def _described(
+    target: str,
+    sources: Path,
+    background: str | None,
+    wanted: list[Kind],
+    jobs: int,
+    skip_broken: bool,
+    quiet: bool,
+    folder: Path,
+) -> Material:
+    from .. import advice, terminal
+
     found = advice.find_pictures(Path(target), sources, background)
     with terminal.progress("describing", "pictures", quiet) as report:
         pack = advice.describe(
             found, wanted, folder / "features", jobs, skip_broken, lambda *done: done[1] and report(*done)
         )
-    return advice.material_of(found, pack), {kind.name: advice.KindOfModel.of(kind) for kind in wanted}
+    return advice.material_of(found, pack)
+
+
+def _judge_layers(
+    network: str,
+    target: str,
+    sources: Path,
+    background: str | None,
+    output: Path,
+    seed: int,
+    skip_broken: bool,
+    jobs: int,
+    quiet: bool,
+    form: Format,
+    data_dir: Path | None,
+) -> int:
+    """Print how many blocks of a network to keep, and write the page and the table."""
+    from .. import advice, datasets, pretrained, records, terminal
+    from ..advice import tables
+
+    if tables.is_table(sources):
+        leave(f"--layers needs pictures to show to a network, and {sources} is a table of features", WRONG_INPUT)
+    folder = datasets.data_folder(data_dir)
+    kind, widths = pretrained.each_block(network, folder)
+    material = _described(target, sources, background, [kind], jobs, skip_broken, quiet, folder)
+    with terminal.progress("rehearsing", "blocks", quiet) as report:
+        started = time.monotonic()
+        found = advice.judge_layers(
+            material,
+            network,
+            widths,
+            seed,
+            lambda done, total: report(done, total, time.monotonic() - started),
+        )
+    page = advice.layers_page(found)
+    records.write_whole(output / "layers.md", page.encode("utf-8", "backslashreplace"))
+    records.write_whole(output / "layers.csv", found.table.to_csv(index=False).encode())
+    if form == "table":
+        terminal.say(page)
+    terminal.show([advice.layers_sheet(found)], form)
+    if form == "table":
+        terminal.say("\n".join(terminal.relative(output / name) for name in ("layers.md", "layers.csv")))
+    return 0
 
 
 def _write(found: Advice, output: Path) -> list[Path]:
@@ -195,14 +266,16 @@ def predict(
         except ValueError as error:
             leave(f"{pictures[0]}: {error}", WRONG_INPUT)
     else:
-        files = advice.unseen_pictures(pictures)
+        files, notices = advice.unseen_pictures(pictures)
         with terminal.progress("describing", "pictures", quiet) as report:
             found = loaded.predict_pictures(
                 files, data_dir, jobs or computing.cores(), skip_broken, lambda *done: done[1] and report(*done)
             )
-        for file in files:
-            if file not in found:
-                terminal.say(f"{terminal.relative(file)} cannot be read: left out", stderr=True)
+        notices += [f"{terminal.relative(file)} cannot be read: left out" for file in files if file not in found]
+        if not found:
+            leave("none of the pictures can be read", WRONG_INPUT)
+        for notice in notices:
+            terminal.say(terminal.one_line(notice), stderr=True)
         scores = [(terminal.relative(file), score) for file, score in found.items()]
     scores.sort(key=lambda one: -one[1])
     rows = tuple(

@@ -3,6 +3,7 @@
 from .cache import FeatureCache
 from .decoding import read_both, read_grey, read_rgb
 from .deep import LITE, deep_kind, import_check, lite_weights, pretrained
+from .deep_blocks import block_widths, blocks_kind
 from .errors import FeaturesError, PictureError
 from .extraction import Described, Filled, Picture, describe, ensure
 from .kinds import BAGS, KINDS, Bag, Kind, find, names
@@ -28,6 +29,8 @@ __all__ = [
     "Picture",
     "PictureError",
     "Vocabulary",
+    "block_widths",
+    "blocks_kind",
     "deep_kind",
     "dense_sift",
     "describe",
