@@ -13,7 +13,7 @@ from matplotlib.textpath import text_to_path
 
 INK, MUTED, GRID = "#222222", "#6b6b6b", "#e3e3e3"
 # Okabe & Ito's colours, told apart by every kind of eye; the darkest first.
-PALETTE = ("#000000", "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#8a4b9c", "#9a9a9a")
+PALETTE = ("#000000", "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#8a4b9c", "#9a9a9a", "#7a4a1e")
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
