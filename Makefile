@@ -36,6 +36,7 @@ clean:
 
 .venv/kernel: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("tlbench needs Python 3.11 or newer; try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo 'Installing into .venv, which takes a minute or two …'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --editable .
 	@touch $@

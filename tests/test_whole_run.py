@@ -45,6 +45,20 @@ def test_a_run_gives_the_bytes_of_the_command_and_goes_on_from_it(tmp_path):
     assert set(done.summary()["condition"]) == {"none", "multi-equal"}
 
 
+def test_a_script_needs_no_guard_against_itself(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import tlbench\n"
+        "print('begun')\n"
+        f"run = tlbench.run('caltech-multisource', **{ARGUMENTS!r}, results='results', jobs=2)\n"
+        "print(len(run.verdicts()), 'verdicts')\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["begun", "7 verdicts"]
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("changed", "error", "says"),
     [

@@ -26,6 +26,7 @@ from . import datasets, studies
 from .keeping import BlockKeeping, intact
 from .preparing import Prepared, needs_of
 from .records import Records, RecordsError, describe
+from .spawning import OwnContext
 from .study import Block
 
 BREAKAGES_BEFORE_ALONE = 2
@@ -147,7 +148,7 @@ def _run_batch(
     Returns those left by a pool that broke, and whether each was running then.
     """
     waiting = list(batch)
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker)
+    pool = ProcessPoolExecutor(jobs, OwnContext(), _start_worker)
     tasks: dict[Future[list[_Result]], list[Block]] = {}
     try:
         while True:

@@ -287,7 +287,8 @@ def describe(block: Block) -> str:
     """A block in words."""
     splits = f"split {block.splits[0]}" if len(block.splits) == 1 else f"splits {block.splits[0]}–{block.splits[-1]}"
     layers = f", layers {block.parameters['layers']}" if block.chain and "layers" in block.parameters else ""
-    return f"{block.unit}, {splits}, {' and '.join(block.conditions)}{layers}"
+    conditions = f", {' and '.join(block.conditions)}" if block.conditions else ""
+    return f"{block.unit}, {splits}{conditions}{layers}"
 
 
 def finished_runs(results: Path, experiment: str | None = None) -> list[Path]:

@@ -38,7 +38,21 @@ class Grid:
 
 @dataclass(frozen=True)
 class Results:
-    """A run's tables by name with what its manifest says; ``missing`` counts planned measurements that are absent."""
+    """A run's tables by name with what its manifest says; ``missing`` counts planned measurements that are absent.
+
+    ``tlbench.run`` returns one. Of ``tables``, ``measurements`` has one row a measurement: unit, split, condition, a
+    column a factor, metric and value (accuracies in percent). Methods raise ProtocolError as they say.
+
+    >>> import tempfile, tlbench
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results = tlbench.run("multitask-regression", profile="smoke", results=folder, jobs=1)
+    >>> results.missing, results.factors
+    (0, {'examples': [4, 16]})
+    >>> int(results.summary()["units"].iloc[0]) == results.measured["unit"].nunique()
+    True
+    >>> set(results.verdicts().columns) >= {"claim", "verdict", "effect", "low", "high", "p_holm", "units"}
+    True
+    """
 
     records: Records
     protocol: protocol.Protocol

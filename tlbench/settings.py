@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,6 +105,10 @@ def _refuse_unknown_words(protocol: Protocol, study: Study) -> None:
     from .datasets import CATALOGUE
 
     known = list(dict.fromkeys(entry.name.partition(":")[0] for entry in CATALOGUE))
+    for claim in protocol.claims:
+        for name in claim.expects:  # also of data of a user's own, which are filed under names of their own
+            if name not in known and difflib.get_close_matches(name, known, n=1, cutoff=0.85):
+                raise ProtocolError(f"claim '{claim.id}': there is no data set '{name}'; {nearest(name, known)}")
     for name in protocol.datasets:
         if name not in known:
             raise ProtocolError(f"datasets.{name}: there is no data set '{name}'; {nearest(name, known)}")

@@ -17,6 +17,10 @@ from .protocol import Value
 Columns = dict[str, list[Any]]
 """A table as a study returns it: column → values, all of one length."""
 Arrays = Mapping[str, NDArray[np.generic]]
+MOST, MOST_SEED = 1_000_000, 2**63 - 1
+"""Of whatever is counted in a study's parameters: more cannot be meant, and would only be waited for."""
+LEAST, GREATEST = 1e-12, 1e12
+"""Of a strength, a rate or a scale: beyond, squares and quotients are no numbers any more."""
 OWN = "own:"
 """What the name of a condition begins with that a user brought: a classifier of their own."""
 

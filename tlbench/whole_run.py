@@ -41,19 +41,17 @@ def run(
     Returns the results: ``tables`` (name → DataFrame, among them ``measurements``: one row a measurement, accuracies in
     percent), ``summary()``, ``verdicts()``, ``draw()``.
 
-    Processes are spawned, so a script has to call this below ``if __name__ == "__main__":``.
-
     Raises ProtocolError for what is wrong in the experiment or the settings, own_methods.BrokenMethodError for a method
     that cannot be used, DataError and DataMissingError for data that cannot be used or are not there,
     studies.MissingPartError where an optional part is not installed, RecordsError where the results folder cannot be
     used, and BlocksFailedError where blocks failed.
 
     >>> import tempfile, tlbench
-    >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +SKIP
-    ...     results = tlbench.run("caltech-multisource", dataset="digits", profile="smoke", results=folder)
-    ...     results.verdicts()[["claim", "verdict"]].head(1)
-                     claim     verdict
-    0  weighted-beats-none  reproduced
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results = tlbench.run("toy-boundary", profile="smoke", results=folder, jobs=1)
+    >>> one_point = results.summary().query("metric == 'accuracy' and points == 1").set_index("condition")["mean"]
+    >>> bool(one_point["fixed"] > one_point["none"] + 10)  # a related source is worth more than ten points
+    True
     """
     declared = protocol.with_methods(protocol.read(os.fspath(experiment)), methods)
     study = studies.find(declared.study)

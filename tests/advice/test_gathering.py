@@ -78,6 +78,29 @@ def test_a_picture_in_two_places_is_used_for_one_thing(photos):
     ]
 
 
+def test_what_was_left_out_is_said_where_too_little_is_left(photos):
+    for file in (photos / "Clutter").iterdir():
+        (photos / "new" / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(
+        DataError, match=r"there are 0 pictures of other things to tell the target from \(50 left out, "
+    ):
+        find_pictures(photos / "new", photos, None)
+    for name in ("egret", "白鷺"):
+        for file in (photos / name).iterdir():
+            (photos / "new" / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(
+        DataError, match=r"no source besides the target \(90 left out, which are the target's own\); give"
+    ):
+        find_pictures(photos / "new", photos, None)
+
+
+def test_a_picture_of_two_uses_is_counted_among_those_left_out(photos):
+    for file in sorted((photos / "Clutter").iterdir())[:6]:
+        (photos / "egret" / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(DataError, match=r"there are 44 pictures .* the target's own or stand in two places"):
+        find_pictures(photos / "new", photos, None)
+
+
 def test_an_empty_folder_is_no_source_and_said(photos):
     (photos / "empty").mkdir()
     assert find_pictures(photos / "new", photos, None).notices == ("'empty' holds no picture: it is no source",)

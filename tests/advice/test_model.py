@@ -71,9 +71,85 @@ def test_a_changed_byte_anywhere_is_found(saved):
 
 
 def test_another_format_is_refused(saved):
-    rewrite(saved, format=2, tlbench="9.9")
-    with pytest.raises(DataError, match=r"format 2, written by tlbench 9\.9; this one reads format 1"):
+    for other in (1, 3):
+        rewrite(saved, format=other, tlbench="9.9")
+        with pytest.raises(DataError, match=rf"format {other}, written by tlbench 9\.9; this one reads format 2"):
+            tlbench.load(saved)
+
+
+def of_kind(**changes):
+    return lambda arrays, about: about["kinds"]["shape"].update(changes)
+
+
+def with_array(name, change):
+    return lambda arrays, about: arrays.update({name: change(arrays[name])})
+
+
+def with_first(value):
+    def change(values):
+        values = values.copy()
+        values.flat[0] = value
+        return values
+
+    return change
+
+
+IMPOSSIBLE = {
+    "a coefficient is NaN": (with_array("coefficients", with_first(np.nan)), "coefficients are not finite"),
+    "a coefficient is infinite": (with_array("coefficients", with_first(-np.inf)), "coefficients are not finite"),
+    "the bias is NaN": (with_array("bias", with_first(np.nan)), "coefficients are not finite"),
+    "two biases": (with_array("bias", lambda bias: np.repeat(bias, 2)), "lacks a part"),
+    "whole numbers": (with_array("coefficients", lambda values: values.astype(np.int64)), "lacks a part"),
+    "an example is NaN": (with_array("features/shape", with_first(np.nan)), "examples of 'shape' are not finite"),
+    "an example is missing": (with_array("features/shape", lambda values: values[1:]), "lacks a part"),
+    "no numbers": (with_array("features/shape", lambda values: values[:, :0]), "columns of 'shape'"),
+    "γ is NaN": (of_kind(gamma=float("nan")), "γ of 'shape'"),
+    "γ is negative": (of_kind(gamma=-1.0), "γ of 'shape'"),
+    "γ is infinite": (of_kind(gamma=float("inf")), "γ of 'shape'"),
+    "γ is huge": (of_kind(gamma=10**400), "γ of 'shape'"),
+    "γ is text": (of_kind(gamma="1"), "γ of 'shape'"),
+    "γ is nothing": (of_kind(gamma=None), "γ of 'shape'"),
+    "another kernel": (of_kind(kernel="linear"), "kernel of 'shape' is not rbf"),
+    "a kernel is a list": (of_kind(kernel=["rbf"]), "kernel of 'shape' is not rbf"),
+    "too few names": (of_kind(columns=["a", "b"]), "columns of 'shape'"),
+    "a name twice": (of_kind(columns=[*"abcdef", "a"]), "columns of 'shape'"),
+    "names of one kind alone": (of_kind(columns=[*"abcdefg"]), "only some of its columns"),
+    "names are a number": (of_kind(columns=3), "lacks a part"),
+    "depends on a number": (of_kind(depends_on=3), "of a known kind"),
+    "a key too many": (of_kind(more=1), "lacks a part"),
+}
+
+
+@pytest.mark.parametrize("change", IMPOSSIBLE)
+def test_a_checksum_does_not_make_a_model(saved, change):
+    damage, words = IMPOSSIBLE[change]
+    arrays, notes = keeping.read(saved)
+    arrays, about = dict(arrays), json.loads(notes)
+    damage(arrays, about)
+    saved.write_bytes(keeping.packed(arrays, json.dumps(about)))
+    with pytest.raises(DataError, match=words) as raised:
         tlbench.load(saved)
+    assert "model.safetensors" in str(raised.value)
+    assert "run `tlbench advise` again" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_notes_that_are_nested_too_deep_are_none(saved):
+    arrays, _ = keeping.read(saved)
+    saved.write_bytes(keeping.packed(arrays, "[" * 100_000))
+    with pytest.raises(DataError, match="is no model"):
+        tlbench.load(saved)
+
+
+def test_examples_have_the_length_of_their_kind(advice, tmp_path):
+    lbp = KindOfModel.of(features.find("lbp"))
+    narrow = type(advice[1].model)("t", (), {"lbp": lbp}, {"lbp": np.zeros((1, 10))}, np.ones(1), 0.0)
+    narrow.save(tmp_path / "model.safetensors")
+    with pytest.raises(DataError, match=f"10 numbers of 'lbp', which has {features.find('lbp').dimension}"):
+        tlbench.load(tmp_path / "model.safetensors")
+    Image.new("L", (40, 40)).save(tmp_path / "one.png")
+    with pytest.raises(DataError, match="examples are not of 'lbp'"):
+        narrow.predict_pictures([tmp_path / "one.png"], tmp_path / "data")
 
 
 class Bomb:

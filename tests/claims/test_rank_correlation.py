@@ -69,7 +69,8 @@ def test_spearman_of_means_in_each_unit_then_student_over_units(judged, over, ki
 
 
 def test_weights_that_follow_the_truth_reproduce_and_the_reverse_contradicts(judged):
-    along, against = weights(lambda u, s, k, source: 9.0 - source + u), weights(lambda u, s, k, source: source - 9.0)
+    along = weights(lambda u, s, k, source: 9.0 - source + u, units=9)
+    against = weights(lambda u, s, k, source: source - 9.0, units=9)
     (finding,) = judged(along, claim())
     assert finding.effect == pytest.approx(1.0, abs=0.02)  # the last two sources tie in truth alone
     assert finding.verdict == "reproduced"
@@ -83,8 +84,25 @@ def test_weights_that_are_all_the_same_rank_nothing(judged):
     assert judged(zeros, claim())[0].effect == 0.0
 
 
+def test_a_mean_of_few_levels_each_says_no_more_than_their_signs(judged):
+    """Two sources rank perfectly or the wrong way round; five that agree are no more than five heads of a coin."""
+    table = weights(lambda u, s, k, source: 9.0 - source)
+    (finding,) = judged(table[table["source"].isin(table["source"].unique()[:2])], claim())
+    assert (finding.effect, finding.low, finding.high) == (pytest.approx(1.0),) * 3
+    assert finding.p == scipy.stats.binomtest(5, 5).pvalue
+    assert finding.verdict == "inconclusive"
+
+
+def test_no_correlation_lies_beyond_one(judged):
+    table = weights(lambda u, s, k, source: (9.0 - source) * (-1 if u == 0 else 1))
+    (finding,) = judged(table, claim())
+    assert (finding.low, finding.high) == (pytest.approx(-0.51, abs=0.01), 1.0)
+    assert finding.verdict == "inconclusive"
+    assert finding.detectable != finding.detectable
+
+
 def test_a_rank_correlation_may_have_to_hold_at_every_level(judged):
-    table = weights(lambda u, s, kind, source: (9.0 - source) * (1 if kind == "a" else -1) + 0.1 * u)
+    table = weights(lambda u, s, kind, source: (9.0 - source) * (1 if kind == "a" else -1) + 0.1 * u, units=9)
     (finding,) = judged(table, claim(every="kind"))
     assert (finding.at, finding.verdict) == ("kind b", "contradicted")
 

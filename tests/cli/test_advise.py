@@ -1,5 +1,6 @@
 """From a folder of pictures to an advice, a model and predictions, by the real command."""
 
+import dataclasses
 import json
 import pickle
 import shutil
@@ -11,6 +12,8 @@ from PIL import Image, ImageDraw
 
 import tlbench
 from tests.cli.conftest import save, table
+from tlbench import features
+from tlbench.advice import KindOfModel, Model
 
 CHEAP = ("--features", "pixels,lbp", "--jobs", "1", "--quiet")
 SHAPES = {"красный круг": 0, "square": 1, "三角": 2, "cross": 3}
@@ -142,7 +145,8 @@ def test_a_broken_picture_is_named_or_left_out(photos):
     assert "bad.png is empty: left out" in photos.succeed(*ADVISE, "--skip-broken").out
     broken.rename(photos.folder / "unseen" / "bad.png")
     done = photos.tlbench("predict", "advice/model.safetensors", "unseen", "--quiet")
-    assert done.status == 2
+    assert (done.status, done.out) == (2, "")
+    assert "unseen/bad.png is empty; leave out what is broken with --skip-broken\n" in done.err
     done = photos.succeed("predict", "advice/model.safetensors", "unseen", "--quiet", "--skip-broken")
     assert "bad.png cannot be read: left out" in done.err
 
@@ -161,8 +165,62 @@ def test_a_table_of_features_will_do(place):
     )
     assert len(found) == 80
     assert (found["answer"] == "yes").eq(found["identity"].str.startswith("heron")).mean() > 0.6
-    wrong = place.tlbench("predict", "advice/model.safetensors", "birds.txt")
-    assert wrong.status == 2
+
+    def refused(*given):
+        wrong = place.tlbench("predict", "advice/model.safetensors", *given)
+        assert (wrong.status, wrong.out, wrong.err.count("\n")) == (2, "", 1), wrong.err
+        return wrong.err
+
+    save(unseen[unseen.columns[::-1]], place.folder / "turned.csv")
+    turned = place.succeed("predict", "advice/model.safetensors", "turned.csv", "--format", "csv")
+    assert turned.out == done.out
+    save(unseen.rename(columns={"shape:1": "shape:one"}), place.folder / "renamed.csv")
+    assert "renamed.csv lacks 'shape:1'; give exactly the columns" in refused("renamed.csv")
+    assert "one table at a time" in refused("unseen.csv", "turned.csv")
+    Image.new("L", (32, 32)).save(place.folder / "one.png")
+    assert "knows numbers 'texture' and not pictures; give it a table" in refused("one.png")
+    assert "birds.txt is not there" in refused("birds.txt")
+
+
+def test_a_model_of_pictures_takes_no_table(place):
+    kind = KindOfModel.of(features.find("pixels"))
+    model = Model("t", (), {"pixels": kind}, {"pixels": np.zeros((1, 1024))}, np.ones(1), 0.0)
+    model.save(place.folder / "model.safetensors")
+    save(table(examples=1), place.folder / "unseen.csv")
+    for given in (["unseen.csv"], ["unseen.csv", "unseen.csv"]):
+        done = place.tlbench("predict", "model.safetensors", *given)
+        assert (done.status, done.out) == (2, "")
+        assert (
+            "this is a model of pictures, and unseen.csv is a table; give pictures or folders of pictures" in done.err
+        )
+    dataclasses.replace(model, bias=np.nan).save(place.folder / "model.safetensors")
+    done = place.tlbench("predict", "model.safetensors", "unseen.csv")
+    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "its coefficients are not finite numbers" in done.err
+
+
+def test_names_and_numbers_of_pictures_do_not_break_the_answer(place):
+    kind = KindOfModel.of(features.find("pixels"))
+    model = Model("t", (), {"pixels": kind}, {"pixels": np.zeros((1, 1024))}, np.ones(1), 0.0)
+    model.save(place.folder / "model.safetensors")
+    odd = "two\nlines \x1b[31mred.png"
+    (place.folder / "unseen").mkdir()
+    draw = np.random.default_rng(0)
+    for name in (odd, *(f"{number:02d}.png" for number in range(24))):
+        Image.fromarray(draw.integers(0, 255, (8, 8), dtype=np.uint8)).save(place.folder / "unseen" / name)
+    ask = ("predict", "model.safetensors", "unseen", "--quiet", "--jobs", "1")
+    every = place.succeed(*ask).out.splitlines()
+    assert len(every) == 26
+    assert next(line for line in every if "red.png" in line).startswith(r"unseen/two\nlines \x1b[31mred.png")
+    short = place.succeed(*ask, "--output", "found.csv").out.splitlines()
+    assert short[-1] == "5 more in found.csv"
+    assert [line.split() for line in short[:-1]] == [line.split() for line in every[:21]]
+    found = pd.read_csv(place.folder / "found.csv")
+    assert len(found) == 25
+    assert f"unseen/{odd}" in set(found["picture"])
+    rows = json.loads(place.succeed(*ask, "--output", "found.csv", "--format", "json").out)[0]["rows"]
+    assert len(rows) == 25
+    assert f"unseen/{odd}" in {row["picture"] for row in rows}
 
 
 REFUSED = [

@@ -67,6 +67,8 @@ COMMAND_LINES = [
     ((*DIGITS, "--set", "C=inf"), "C"),
     ((*DIGITS, "--set", "C=0"), "C"),
     ((*DIGITS, "--set", "C=large"), "C"),
+    ((*DIGITS, "--set", "C=1e-308"), ("C", "1e-12")),
+    ((*DIGITS, "--set", "C=1", "--set", "C=2"), "set twice"),
     ((*DIGITS, "--set", "nonnegative=maybe"), "nonnegative"),
     ((*DIGITS, "--set", "overlap=kpt"), ("overlap", "known are kept, repaired", "did you mean 'kept'")),
     ((*DIGITS, "--set", "negatives=1e3"), "negatives"),

@@ -380,7 +380,7 @@ def test_without_torch_networks_are_listed_and_refused_with_a_remedy(place, with
     refused = place.tlbench(*DIGITS, PYTHONPATH=without_torch)
     assert refused.status == 3
     assert refused.err.count("\n") == 1
-    assert "this experiment needs torch, torchvision, safetensors, which is not installed" in refused.err
+    assert "this experiment needs torch and torchvision and safetensors, not installed here" in refused.err
     assert "pip install 'tlbench[networks]'" in refused.err
     assert place.everything() == []
 

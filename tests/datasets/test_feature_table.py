@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlbench.datasets import DataError
-from tlbench.datasets.feature_table import load_feature_table
+from tlbench.datasets.feature_table import load_feature_table, read_feature_table
 
 IDENTITIES = ["p3", "p1", "p2", "p4", "p6", "p5"]
 LABELS = ["cat", "dog", "cat", "dog", "background", "background"]
@@ -145,6 +145,32 @@ def test_a_cell_that_is_no_number_is_refused(tmp_path, text):
     path = write(tmp_path / "mine.csv", frame(x=["1", "2", text, "4", "5", "6"]))
     with pytest.raises(DataError, match=r"'x' must hold numbers|NaN or infinity in 1 rows of 'features'"):
         load(path)
+
+
+@pytest.mark.parametrize("name", ["hog:0", "x", "identity", "label"])
+def test_a_column_that_stands_there_twice_is_refused(tmp_path, name):
+    path = write(tmp_path / "mine.csv", frame())
+    lines = path.read_text(encoding="utf-8").splitlines()
+    again = [f"{lines[0]},{name}", *(f"{line},1" for line in lines[1:])]
+    for mark in ("", "\ufeff"):
+        path.write_text(mark + "\n".join(again), encoding="utf-8")
+        with pytest.raises(DataError, match=f"several columns '{name}'; give each a name of its own"):
+            load(path)
+
+
+def test_a_column_that_stands_in_parquet_twice_is_refused(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = arrow.Table.from_pandas(frame(), preserve_index=False)
+    parquet.write_table(table.append_column("hog:0", [OTHER[:, 0]]), tmp_path / "mine.parquet")
+    with pytest.raises(DataError, match=r"several columns 'hog:0'|cannot be read as a table"):
+        load(tmp_path / "mine.parquet")
+
+
+def test_columns_that_only_look_alike_are_two(tmp_path):
+    table = frame(**{"hog:0": OTHER[:, 0], "hog:0.1": NUMBERS[:, 0], "hog:00": NUMBERS[:, 1]})
+    read = read_feature_table(write(tmp_path / "mine.csv", table))
+    assert read.columns == {"hog": ("hog:0", "hog:0.1", "hog:00")}
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

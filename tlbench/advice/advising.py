@@ -22,6 +22,9 @@ from .roles import FEWEST_TEST_EXAMPLES, target_rows
 
 Floats = NDArray[np.float64]
 
+NOTHING = 0.005
+"""A weight below that is shown as 0.00."""
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -40,15 +43,18 @@ class Expected:
 class Advice:
     """All that the page says.
 
-    weights: source → weight, the largest first. expected: None where it would be a guess; ``unanswered`` says why.
-    likeness: of the target, and the least of any rehearsal at as many labels (None where there was none). rehearsal:
-    one row a (source, draw, shot count), with the accuracy of every option.
+    option: what the model is; chosen: what rehearsal chose, which is another where its weights came out as nothing.
+    weights: source → weight, the largest first. sizes: source → how many pictures it has. expected: None where it would
+    be a guess; ``unanswered`` says why. likeness: of the target, and the least of any rehearsal at as many labels (None
+    where there was none). rehearsal: one row a (source, draw, shot count), with the accuracy of every option.
     """
 
     target: str
     shots: int
     option: str
+    chosen: str
     weights: Mapping[str, float]
+    sizes: Mapping[str, int]
     expected: Expected | None
     likeness: float
     least_likeness: float | None
@@ -71,24 +77,28 @@ def advise(
     """
     names, shots = players(material, material.shots, seed)
     rehearsal = rehearse(material, names, shots, seed, jobs, progress)
-    option = expectation.choose(rehearsal, material.shots) if names else DEFAULT
+    chosen = expectation.choose(rehearsal, material.shots) if names else DEFAULT
     with threadpool_limits(1):
         task = cast(material.pack, target_rows(material, seed), [material.shots])
-        machine = train_options(task, seed)[option]
+        machines = train_options(task, seed)
+        option = "none" if leans_on_nothing(machines[chosen].weights) else chosen
+        machine = machines[option]
         alike = float(likeness(task)[0, 0])
     least = float(rehearsal.loc[rehearsal["shots"] == material.shots, "likeness"].min()) if names else None
-    unlike = least is not None and alike < least
+    unlike, unmoved = least is not None and alike < least, option != chosen
     weights = dict(zip(task.names, machine.weights[0, 0].tolist(), strict=True))
     return Advice(
         target=material.target,
         shots=material.shots,
         option=option,
+        chosen=chosen,
         weights=dict(sorted(weights.items(), key=lambda one: -abs(one[1]))),
-        expected=None if unlike or not names else _expected(rehearsal, material.shots, option),
+        sizes={name: len(rows) for name, rows in material.sources.items()},
+        expected=None if unlike or unmoved or not names else _expected(rehearsal, material.shots, option),
         likeness=alike,
         least_likeness=least,
         rehearsal=rehearsal,
-        unanswered=tuple(_unanswered(material, bool(names), unlike)),
+        unanswered=tuple(_unanswered(material, bool(names), unlike, unmoved)),
         notices=material.pack.notices,
         model=_model(material, task, machine, kinds),
     )
@@ -103,7 +113,12 @@ def _expected(rehearsal: pd.DataFrame, shots: int, option: str) -> Expected:
     )
 
 
-def _unanswered(material: Material, rehearsed: bool, unlike: bool) -> list[str]:
+def leans_on_nothing(weights: Floats) -> bool:
+    """Whether weights say to transfer nothing, the one and all of them together; those of 1/k for a large k do not."""
+    return bool(np.abs(weights).max() < NOTHING and np.abs(weights).sum() < 10 * NOTHING)
+
+
+def _unanswered(material: Material, rehearsed: bool, unlike: bool, unmoved: bool) -> list[str]:
     """What is not said, and why."""
     reasons = []
     if not rehearsed:
@@ -117,6 +132,11 @@ def _unanswered(material: Material, rehearsed: bool, unlike: bool) -> list[str]:
         reasons.append(
             "What to expect: the target is less like the sources than any target in rehearsal was, so that what was "
             "rehearsed does not speak of it. Label some more and ask again, or add sources that are more like it."
+        )
+    elif unmoved:
+        reasons.append(
+            "What to expect: every weight came out as 0.00, as for pictures that show next to nothing or are copies of "
+            "one, so that what was rehearsed does not speak of them. Label some more that differ, and ask again."
         )
     return reasons
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from .machines import OPTIONS
 
@@ -60,7 +60,7 @@ def predict(cells: NDArray[np.float64], least: float = -np.inf, most: float = np
     variance = between + within
     uncertainty = between**2 / (players - 1) + (within**2 / (players * (draws - 1)) if draws > 1 else 0.0)
     freedom = variance**2 / uncertainty if uncertainty > 0.0 else float(players - 1)
-    half = float(student.ppf((1 + LEVEL) / 2, freedom)) * np.sqrt(variance)
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * np.sqrt(variance)
     mean = float(means.mean())
     return Interval(mean, max(least, mean - half), min(most, mean + half))
 

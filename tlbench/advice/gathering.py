@@ -13,7 +13,7 @@ import numpy as np
 from .. import features, pretrained
 from ..datasets import DataError, FeaturePack
 from ..datasets.feature_pack import USUAL_BACKGROUNDS
-from ..datasets.picture_folder import folders_by_label, list_pictures
+from ..datasets.picture_folder import folders_by_label, list_pictures, passed_over
 from ..datasets.remote_files import hash_file, reading
 from .material import Material, Rows, refuse_too_few
 
@@ -53,7 +53,8 @@ def find_pictures(target: Path, sources: Path, background: str | None) -> Found:
     name = unicodedata.normalize("NFC", target.resolve().name)
     if re.search("[\ud800-\udfff]", name):
         raise DataError(f"the name of the target's folder, {name!r}, is not UTF-8; rename it")
-    positives = _pictures(target, "the target")
+    notices: list[str] = []
+    positives = _pictures(target, "the target", notices)
     by_label = folders_by_label(sources)
     if same(target, sources):
         raise DataError(f"{target} is the folder of sources; the target is one folder of pictures")
@@ -62,12 +63,13 @@ def find_pictures(target: Path, sources: Path, background: str | None) -> Found:
         raise DataError(f"{target} is both target and background; the background shows other things")
     folders = {name: path for name, path in by_label.items() if not same(path, target)}
     folders = {name: path for name, path in folders.items() if other is None or not same(path, other)}
-    notices: list[str] = []
-    listed = {name: _pictures(path, "") for name, path in folders.items()}
+    listed = {name: _pictures(path, "", notices) for name, path in folders.items()}
     notices += [f"'{name}' holds no picture: it is no source" for name, found in listed.items() if not found]
     listed = {name: found for name, found in listed.items() if found}
-    apart = _pictures(other, "the background") if other is not None else {}
+    apart = _pictures(other, "the background", notices) if other is not None else {}
+    there = {identity for found in (*listed.values(), apart) for identity in found}
     listed, apart = _each_once(positives, listed, apart, notices)
+    why = _left_out(there - {identity for found in (*listed.values(), apart) for identity in found}, positives)
     set_apart: dict[str, Pictures] = {}
     if other is None:
         set_apart = {name: dict(sorted(found.items())[::SHARE_SET_APART]) for name, found in listed.items()}
@@ -76,7 +78,7 @@ def find_pictures(target: Path, sources: Path, background: str | None) -> Found:
             "there is no background: a third of each source's pictures serves as other things, and as nothing else"
         )
     listed = {name: found for name, found in listed.items() if found}
-    refuse_too_few(len(positives), len(listed), len(apart) + sum(map(len, set_apart.values())))
+    refuse_too_few(len(positives), len(listed), len(apart) + sum(map(len, set_apart.values())), why)
     return Found(name, positives, listed, apart, set_apart, tuple(notices))
 
 
@@ -151,15 +153,16 @@ def identified(paths: Sequence[Path]) -> Pictures:
     return found
 
 
-def _pictures(folder: Path, role: str) -> Pictures:
-    """The pictures directly in a folder; an empty role may have none."""
+def _pictures(folder: Path, role: str, notices: list[str]) -> Pictures:
+    """The pictures directly in a folder; an empty role may have none. What else lies there is noted."""
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "is not there"
         raise DataError(f"{folder} {what}; {role or 'a source'} is a folder of pictures")
-    names = list_pictures(folder).pictures
-    if role and not names:
+    found = list_pictures(folder)
+    if role and not found.pictures:
         raise DataError(f"{folder} has no picture in it; {role} is a folder of pictures")
-    return identified([folder / name for name in names])
+    notices += passed_over({folder.name: found})
+    return identified([folder / name for name in found.pictures])
 
 
 def _background_folder(by_label: Mapping[str, Path], sources: Path, named: str | None) -> Path | None:
@@ -197,6 +200,14 @@ def _each_once(
         notices.append(f"{_count(len(shared))} both in a source and in the background: left out of both")
     gone = {*leaks, *several, *shared}
     return {name: _without(found, gone) for name, found in sources.items()}, _without(background, gone)
+
+
+def _left_out(gone: set[str], positives: Pictures) -> str:
+    """What became of pictures that had two uses, as the part of a sentence."""
+    if not gone:
+        return ""
+    whose = "the target's own" if gone <= positives.keys() else "the target's own or stand in two places"
+    return f" ({len(gone)} left out, which {'is' if len(gone) == 1 else 'are'} {whose})"
 
 
 def _without(found: Pictures, gone: Mapping[str, Path] | set[str]) -> Pictures:

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from .. import pretrained
 from ..datasets import DataError, FeaturePack, generator
-from ..methods.estimators import BalancedLSSVC
 from ..methods.transferability import logme
 from ..sheet import Cell, Sheet
 from .machines import OPTIONS
 from .material import Material
+from .page import escaped
 from .rehearsal import FEWEST_PLAYERS, players, rehearse
 
 FOLDS = 5
@@ -85,6 +84,10 @@ def judge_layers(
 
 def _on_the_target(material: Material, seed: int) -> dict[str, float]:
     """What the target's own pictures say, against as many draws of other things as there are."""
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    from ..methods.estimators import BalancedLSSVC  # imports scikit-learn, too, which nothing else here needs
+
     rows = np.concatenate([material.positives, material.background])
     labels = np.repeat([1, 0], [len(material.positives), len(material.background)])
     (values,) = material.pack.take(rows).values()
@@ -104,7 +107,7 @@ def layers_page(found: Layers) -> str:
     alike = table.loc[table["behind"] <= table["error"], "blocks"].tolist()
     how = "without transfer" if found.option == "none" else f"with its sources ({found.option})"
     lines = [
-        f"# {found.target}: how many blocks of {found.network} to keep",
+        f"# {escaped(found.target)}: how many blocks of {found.network} to keep",
         "",
         f"**Keep the first {found.best} of {most} blocks, frozen, and train a machine on what they put out {how}:** "
         f"{accuracy:.1f} % balanced accuracy in the mean over {found.players} sources that played the target.",

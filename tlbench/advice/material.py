@@ -58,14 +58,15 @@ class Material:
         return allowed
 
 
-def refuse_too_few(positives: int, sources: int, background: int) -> None:
-    """Raise DataError where there is too little to learn anything from."""
+def refuse_too_few(positives: int, sources: int, background: int, why: str = "") -> None:
+    """Raise DataError where there is too little to learn anything from; ``why`` says what became of the rest."""
     if not positives:
         raise DataError("the target has no picture that can be used; give it at least one")
     if not sources:
-        raise DataError("there is no source besides the target; give folders of pictures of other categories")
+        raise DataError(f"there is no source besides the target{why}; give folders of pictures of other categories")
     if background < FEWEST_BACKGROUND:
+        there = "is one picture" if background == 1 else f"are {background} pictures"
         raise DataError(
-            f"there are {background} pictures of other things to tell the target from, and {FEWEST_BACKGROUND} are "
-            "needed; give a folder of some with --background"
+            f"there {there} of other things to tell the target from{why}, and {FEWEST_BACKGROUND} are needed; give a "
+            "folder of some with --background"
         )

@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 
 from .. import features, keeping
 from ..datasets import DataError, data_folder
+from ..datasets.feature_pack import LARGEST
 from ..methods.kernels import RBF, MeanKernel
 from ..records import environment, write_whole
+from ..study import Arrays
 from .gathering import identified, settle
 
 Floats = NDArray[np.float64]
 
-FORMAT = 1
-"""Of the file; another is refused."""
+FORMAT = 2
+"""Of the file; another is refused. 1 did not know the names of a table's columns."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,13 @@ class KindOfModel:
     """What a model knows of a kind of feature.
 
     depends_on: what its numbers depend on besides the picture, as text; empty for numbers that a user brought. gamma:
-    γ of the kernel exp(−γ‖x − z‖²).
+    γ of the kernel exp(−γ‖x − z‖²). columns: the names of a table's columns, in the order of the numbers.
     """
 
     depends_on: str = ""
     kernel: str = "rbf"
     gamma: float = 0.0
+    columns: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, kind: features.Kind) -> KindOfModel:
@@ -103,6 +106,8 @@ class Model:
         for kind in kinds:
             if KindOfModel.of(kind).depends_on != self.kinds[kind.name].depends_on:
                 raise DataError(f"the model was made with another version of '{kind.name}'; run `tlbench advise` again")
+            if self.examples[kind.name].shape[1] != kind.dimension:  # of a network it was not known before
+                raise DataError(f"the model's examples are not of '{kind.name}'; run `tlbench advise` again")
         files = [Path(path) for path in paths]
         pictures = [features.Picture(next(iter(identified([file]))), file) for file in files]
         cache = data_folder(data_dir) / "features"
@@ -130,7 +135,16 @@ class Model:
 def load(path: Path | str) -> Model:
     """Read a model that ``tlbench advise`` wrote.
 
-    Raises DataError for a file that is not there, is none, was changed since, or is of another format.
+    Raises DataError for a file that is not there, is none, was changed since, lacks a part or has one that no model
+    has, or is of another format.
+
+    >>> import tempfile
+    >>> bump = Model("heron", (), {"x": KindOfModel(gamma=1.0)}, {"x": np.zeros((1, 1))}, np.array([2.0]), -1.0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     bump.save(Path(folder) / "model.safetensors")
+    ...     loaded = load(Path(folder) / "model.safetensors")
+    >>> loaded.decision_function({"x": np.array([[0.0], [99.0]])}).tolist()  # 2 exp(−x²) − 1
+    [1.0, -1.0]
     """
     file = Path(path)
     if not file.is_file():
@@ -144,21 +158,66 @@ def load(path: Path | str) -> Model:
     try:
         about = json.loads(notes)
         version = about["format"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{file} holds weights, but is no model that `tlbench advise` wrote") from None
     if version != FORMAT:
         raise DataError(
             f"{file} is a model of format {version}, written by tlbench {about.get('tlbench', '?')}; this one reads "
             f"format {FORMAT}: run `tlbench advise` again"
         )
+    try:
+        model = _model(about, arrays)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):  # a checksum is no signature
+        raise DataError(f"{file} lacks a part of a model; run `tlbench advise` again") from None
+    if wrong := _impossible(model):
+        raise DataError(f"{file} is no model that can be used: {wrong}; run `tlbench advise` again")
+    return model
+
+
+def _model(about: Mapping[str, Any], arrays: Arrays) -> Model:
+    """Raises whatever a part does that is missing or of another shape."""
+    coefficients, (bias,) = _floats(arrays["coefficients"]), _floats(arrays["bias"])
+    examples = {name: _floats(arrays[f"features/{name}"]) for name in about["kinds"]}
+    if not examples or any(values.shape != (len(coefficients), values.shape[1]) for values in examples.values()):
+        raise ValueError("an example for each coefficient")
+    kinds = {name: KindOfModel(**kind) for name, kind in about["kinds"].items()}
     return Model(
-        target=about["target"],
-        sources=tuple(about["sources"]),
-        kinds={name: KindOfModel(**kind) for name, kind in about["kinds"].items()},
-        examples={name: np.asarray(arrays[f"features/{name}"], dtype=np.float64) for name in about["kinds"]},
-        coefficients=np.asarray(arrays["coefficients"], dtype=np.float64),
-        bias=float(arrays["bias"][0]),
+        target=str(about["target"]),
+        sources=tuple(map(str, about["sources"])),
+        kinds={name: replace(kind, columns=tuple(map(str, kind.columns))) for name, kind in kinds.items()},
+        examples=examples,
+        coefficients=coefficients,
+        bias=float(bias),
     )
+
+
+def _floats(values: NDArray[Any]) -> Floats:
+    if values.dtype.kind != "f":
+        raise ValueError("numbers of another type")
+    return values.astype(np.float64)
+
+
+def _impossible(model: Model) -> str | None:
+    """What no model that was fitted has, in words; None where all may be."""
+    if not (np.abs(np.append(model.coefficients, model.bias)) <= LARGEST).all():  # NaN is not either
+        return "its coefficients are not finite numbers"
+    for name, kind in model.kinds.items():
+        values = model.examples[name]
+        width = values.shape[1]
+        if kind.kernel != "rbf":
+            return f"the kernel of '{name}' is not rbf"
+        if not isinstance(kind.gamma, int | float) or not 0 <= kind.gamma <= LARGEST:
+            return f"γ of '{name}' is not a number from zero up"
+        if not isinstance(kind.depends_on, str) or not (np.abs(values) <= LARGEST).all():
+            return f"the examples of '{name}' are not finite numbers of a known kind"
+        if not width or len(set(kind.columns)) != (width if kind.columns else 0):
+            return f"the columns of '{name}' are not as many as their names"
+        known = features.KINDS.get(name)
+        if known and KindOfModel.of(known).depends_on == kind.depends_on and width != known.dimension:
+            return f"its examples have {width} numbers of '{name}', which has {known.dimension}"
+    if len({bool(kind.columns) for kind in model.kinds.values()}) > 1:
+        return "only some of its columns have names"
+    return None
 
 
 def _narrow(values: Floats) -> NDArray[np.floating[Any]]:

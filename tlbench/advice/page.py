@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from ..sheet import Cell, Sheet, words
 from .advising import Advice
 from .expectation import Interval
 from .machines import OPTIONS
 from .rehearsal import DRAWS
+from .roles import FEWEST_TEST_EXAMPLES
 
 MOST_NAMED = 6
 """Sources whose weights are written out; the others are summed."""
@@ -22,7 +24,7 @@ def page(advice: Advice) -> str:
 
 
 def _lines(advice: Advice) -> Iterator[str]:
-    yield f"# {_escaped(advice.target)}, {_labelled(advice.shots)}"
+    yield f"# {escaped(advice.target)}, {_labelled(advice.shots)}"
     yield ""
     yield f"**{_verdict(advice)}**"
     yield ""
@@ -32,16 +34,21 @@ def _lines(advice: Advice) -> Iterator[str]:
         yield ""
         yield "| source | weight |"
         yield "|---|--:|"
-        yield from (f"| {_escaped(name)} | {weight} |" for name, weight in _weights(advice))
+        yield from (f"| {escaped(name)} | {weight} |" for name, weight in _weights(advice))
     for heading, sentences in (("Not answered", advice.unanswered), ("Noted", advice.notices)):
         if sentences:
             yield ""
             yield f"{heading}:"
             yield ""
-            yield from (f"- {_escaped(sentence)}" for sentence in sentences)
+            yield from (f"- {escaped(sentence)}" for sentence in sentences)
 
 
 def _verdict(advice: Advice) -> str:
+    if advice.option != advice.chosen:
+        return (
+            "No transfer: every weight came out as 0.00, and the model is that of the target's pictures alone. What it "
+            "is worth cannot be told here."
+        )
     if advice.option == "none":
         return (
             "Do not transfer: in rehearsal the target's own pictures did better alone than with any use of the sources."
@@ -67,6 +74,9 @@ def _expectations(advice: Advice) -> Iterator[str]:
         f"Rehearsed: {players} of the sources in turn played a target of {_pictures(advice.shots)}, {DRAWS} times "
         "each, with the others as their sources, and were tested on pictures held apart."
     )
+    if idle := _idle(advice):
+        yield ""
+        yield escaped(idle)
     yield ""
     plain = "" if advice.option == "none" else f"; without transfer {_percent(expected.plain)}"
     yield f"- Expected balanced accuracy: **{_percent(expected.advised)}**{plain}."
@@ -77,6 +87,24 @@ def _expectations(advice: Advice) -> Iterator[str]:
         "- In brackets: where 95 of 100 new targets fall. Balanced accuracy is the mean of what is recognised among "
         "pictures of the target and among others; guessing gives 50 %."
     )
+
+
+def _idle(advice: Advice) -> str:
+    """Which sources did not play, and why; nothing where all did."""
+    played = set(advice.rehearsal["source"])
+    needed = int(advice.rehearsal["shots"].max()) + FEWEST_TEST_EXAMPLES
+    few = [name for name, size in advice.sizes.items() if size < needed]
+    drawn = len(advice.sizes) - len(few)
+    reasons = [f"{_listed(few)} {'has' if len(few) == 1 else 'have'} fewer than {needed} pictures"] if few else []
+    if len(played) < drawn:
+        reasons.append(f"of {'the other ' if few else ''}{drawn}, {len(played)} were drawn")
+    return f"{len(played)} of the {len(advice.sizes)} sources played: {'; '.join(reasons)}." if reasons else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in a sentence, the first few of many."""
+    shown = list(names) if len(names) <= MOST_NAMED + 1 else [*names[:MOST_NAMED], f"{len(names) - MOST_NAMED} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _percent(interval: Interval) -> str:
@@ -120,9 +148,10 @@ def _labelled(number: int) -> str:
     return "one labelled picture" if number == 1 else f"{number} labelled pictures"
 
 
-def _escaped(text: str) -> str:
-    """A user's name in a table or a line of Markdown."""
-    return text.replace("|", "\\|").replace("\n", " ")
+def escaped(text: str) -> str:
+    """A user's name in a table or a line of Markdown: neither markup nor what would break or colour a line."""
+    plain = re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: ascii(found[0])[1:-1], text)
+    return re.sub(r"[\\`*<|\[]", lambda found: "\\" + found[0], plain)
 
 
 def sheets(advice: Advice) -> list[Sheet]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ..datasets import generator
+from ..spawning import OwnContext
 from .machines import OPTIONS, cast, likeness, train_options
 from .material import Material
 from .roles import FEWEST_TEST_EXAMPLES, rehearsal_rows
@@ -89,7 +89,7 @@ def _played(
         yield from (_play(material, [name], shots, seed) for name in names)
         return
     size = max(1, len(names) // (2 * jobs))
-    executor = ProcessPoolExecutor(min(jobs, len(names)), get_context("spawn"), _deaf_to_interrupts)
+    executor = ProcessPoolExecutor(min(jobs, len(names)), OwnContext(), _deaf_to_interrupts)
     try:
         handed = [names[start : start + size] for start in range(0, len(names), size)]
         waiting = [executor.submit(_play, material, some, shots, seed) for some in handed]

@@ -71,6 +71,21 @@ class AmongUnits(Estimate):
         return float(np.tanh(brentq(lacking, 0.0, critical + 10.0)))
 
 
+@dataclass(frozen=True)
+class MeanCorrelation(Estimate):
+    """The mean of a correlation in each unit, by Student's t; nothing lies beyond ± 1."""
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """That of the mean, cut off at ± 1."""
+        low, high = super().interval(level)
+        return max(low, -1.0), min(high, 1.0)
+
+    def detectable(self, level: float) -> float:
+        """As of a mean; NaN where not even a correlation of 1 would have been found."""
+        least = super().detectable(level)
+        return least if least <= 1.0 else np.nan
+
+
 def _fisher_error(correlation: float, units: int) -> float:
     return float(np.sqrt((1 + correlation**2 / 2) / (units - 3)))
 
@@ -86,7 +101,8 @@ def rank_correlation(rows: pd.DataFrame, between: tuple[str, str], among: str) -
         return among_units(_ranks(rows.groupby("unit", sort=False)[list(between)].mean()))
     levels = rows.groupby(["unit", among], sort=False)[list(between)].mean()
     found = [_correlation(_ranks(unit)) for _, unit in levels.groupby("unit", sort=False)]
-    return statistics.paired(np.array(found))
+    mean = statistics.paired(np.array(found))
+    return MeanCorrelation(mean.mean, mean.error, mean.freedom, mean.groups)
 
 
 def _ranks(pairs: pd.DataFrame) -> Floats:

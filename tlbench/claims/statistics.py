@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,11 @@ class Estimate:
         """The number of units; of two groups that of the smaller."""
         return min(self.groups)
 
+    @property
+    def _arrangements(self) -> float:
+        """In how many ways the units could have had their signs, or been divided into the groups."""
+        return 2.0 ** self.groups[0] if len(self.groups) == 1 else float(comb(sum(self.groups), self.groups[0]))
+
     def interval(self, level: float) -> tuple[float, float]:
         """The two-sided interval of the mean; NaN where there is no standard error."""
         from scipy.special import stdtrit
@@ -45,9 +51,15 @@ class Estimate:
         return distance / self.error
 
     def p(self, null: float) -> float:
-        """Two-sided p of a t test against ``null``."""
+        """Two-sided p of a t test against ``null``.
+
+        Units that do not differ have no spread to judge their mean by, however few they are; p is then that of their
+        signs, 2 · 2⁻ⁿ, or of two groups that of the one division of n units that parts them so.
+        """
         from scipy.special import stdtr
 
+        if self.error == 0.0 and self.score(null) != 0.0:
+            return min(1.0, 2.0 / self._arrangements)
         return float(2 * stdtr(self.freedom, -abs(self.score(null))))
 
     def p_equivalent(self, margin: float) -> float:

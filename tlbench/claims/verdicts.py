@@ -20,6 +20,10 @@ FEWEST_UNITS = 4
 COLUMNS = ("claim", "says", "source", "effect", "low", "high", "p", "p_holm", "units", "verdict")
 
 
+DECIDED = ("reproduced", "contradicted", "equivalent")
+"""Verdicts that say something of a claim."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One claim on one run.
@@ -51,9 +55,12 @@ class Finding:
         return min(self.groups)
 
     def expected(self, dataset: str) -> bool:
-        """Whether ``check`` accepts the verdict on this data set: what was not meant to be run is no failure."""
-        if self.verdict in ("missing", "not run"):
-            return self.verdict == "not run"
+        """Whether ``check`` accepts the verdict on this data set.
+
+        What decides nothing speaks against no expectation: a small run, or one that was not meant to cover the claim.
+        """
+        if self.verdict not in DECIDED:
+            return self.verdict != "missing"
         expectation = self.claim.expects.get(dataset)
         return self.verdict == expectation.verdict if expectation else self.verdict != "contradicted"
 

@@ -15,10 +15,11 @@ from typing import NoReturn
 
 import click
 
-from .advising import advise, predict
+from .advising import advise
 from .completing import completion
 from .data import data
 from .options import INTERRUPTED, NOT_TO_BE_HAD, WRONG_INPUT, AsWritten, leave
+from .predicting import predict
 from .reading import check, compare, list_, plot, report
 from .running import run
 from .validating import validate
@@ -52,7 +53,9 @@ def main() -> NoReturn:
             _leave_soon()  # what an import or a lock makes of an interruption
         if status is None or debug:
             raise
-        leave(str(error), status)
+        from ..terminal import one_line
+
+        leave(str(error) if status == NOT_TO_BE_HAD else one_line(str(error)), status)  # the former says ways in lines
 
 
 class _Interruption:

@@ -1,4 +1,4 @@
-"""`tlbench advise` and `predict`: a decision on a user's own pictures, and the model that comes with it."""
+"""`tlbench advise`: a decision on a user's own pictures, and the model that comes with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .options import WRONG_INPUT, data_dir, form, leave
 if TYPE_CHECKING:
     from ..advice import Advice, KindOfModel, Material
     from ..features import Kind
-    from ..sheet import Format, Sheet
+    from ..sheet import Format
 
 USUAL_FEATURES = "phog,lbp,regcov,pixels"
 
@@ -132,8 +132,7 @@ def _material(
     from ..advice import tables
 
     if tables.is_table(sources):
-        material = tables.material_of_table(sources, target, background)
-        return material, {kind: advice.KindOfModel() for kind in material.pack.features}
+        return tables.material_of_table(sources, target, background)
     folder = datasets.data_folder(data_dir)
     wanted = advice.settle([name.strip() for name in names.split(",")], folder)
     material = _described(target, sources, background, wanted, jobs, skip_broken, quiet, folder)
@@ -220,69 +219,3 @@ def _write(found: Advice, output: Path) -> list[Path]:
     model = output / "model.safetensors"
     found.model.save(model)
     return [*(output / name for name in content), model]
-
-
-@click.command(
-    short_help="what a model of `advise` makes of pictures",
-    epilog="""\b
-Examples:
-  tlbench predict advice/model.safetensors photos/unseen
-  tlbench predict advice/model.safetensors photos/unseen --output found.csv
-  tlbench predict advice/model.safetensors one.jpg other.png --format json""",
-)
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a CSV file, too."
-)
-@click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be read, naming them.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]")
-@click.option("--quiet", is_flag=True, help="No progress.")
-@form
-@data_dir
-def predict(
-    model: Path,
-    pictures: tuple[Path, ...],
-    output: Path | None,
-    skip_broken: bool,
-    jobs: int | None,
-    quiet: bool,
-    form: Format,
-    data_dir: Path | None,
-) -> int:
-    """Say of PICTURES, files or folders of them, whether each shows the category of MODEL; the surest first.
-
-    A model from a table of features takes a .csv with the same columns instead.
-    """
-    from .. import advice, computing, records, terminal
-    from ..advice import tables
-    from ..sheet import Cell, Sheet, written
-
-    loaded = advice.load(model)
-    if len(pictures) == 1 and tables.is_table(pictures[0]):
-        names, described = tables.unseen_table(pictures[0])
-        try:
-            scores = list(zip(names, loaded.decision_function(described).tolist(), strict=True))
-        except ValueError as error:
-            leave(f"{pictures[0]}: {error}", WRONG_INPUT)
-    else:
-        files, notices = advice.unseen_pictures(pictures)
-        with terminal.progress("describing", "pictures", quiet) as report:
-            found = loaded.predict_pictures(
-                files, data_dir, jobs or computing.cores(), skip_broken, lambda *done: done[1] and report(*done)
-            )
-        notices += [f"{terminal.relative(file)} cannot be read: left out" for file in files if file not in found]
-        if not found:
-            leave("none of the pictures can be read", WRONG_INPUT)
-        for notice in notices:
-            terminal.say(terminal.one_line(notice), stderr=True)
-        scores = [(terminal.relative(file), score) for file, score in found.items()]
-    scores.sort(key=lambda one: -one[1])
-    rows = tuple(
-        (Cell(name), Cell(f"{score:+.3f}", score), Cell("yes" if score > 0 else "no")) for name, score in scores
-    )
-    sheet: Sheet = Sheet(f"Is it {loaded.target}?", ("picture", "score", "answer"), rows, (False, True, False))
-    if output is not None:
-        records.write_whole(output, (written([sheet], "csv") + "\n").encode("utf-8", "backslashreplace"))
-    terminal.show([sheet], form)
-    return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,7 @@ def plot(experiment: str | None, dataset: str | None, profile: str | None, resul
     for found in _find_runs(results, experiment, dataset, profile):
         for path in found.draw():
             terminal.say(terminal.relative(path))
+        _say_what_is_missing(found, terminal.say)
     return 0
 
 
@@ -90,8 +92,8 @@ def check(experiment: str | None, dataset: str | None, profile: str | None, form
     For each claim: the effect with its 95 % interval, p corrected by Holm over the experiment's claims, and a verdict:
     reproduced, contradicted, equivalent or inconclusive. Where others published numbers, the same claims on those stand
     beside. A claim that names what the run was not meant to cover is not run. The exit status is 1 when results are
-    missing or incomplete, when no claim could be tested at all, or when a verdict is not the one the protocol expects
-    for that data set (by default: anything but contradicted).
+    missing or incomplete, when no claim could be tested at all, or when one was decided otherwise than the protocol
+    expects for that data set (by default: when it was contradicted).
     """
     from .. import claims, shown, terminal
 
@@ -104,12 +106,13 @@ def check(experiment: str | None, dataset: str | None, profile: str | None, form
         say(f"\n{found.caption}")
         if form == "table":
             terminal.verdict_table(found, findings)
+            if experiment:
+                say("\nWhat they claim:\n" + "\n".join(f"  {one.claim.id}: {one.claim.says}" for one in findings))
         sheets.append(shown.verdict_sheet(found, findings))
         unexpected = [finding.claim.id for finding in findings if not finding.expected(found.dataset)]
         few = any(finding.verdict == "shown, not tested" for finding in findings)
         nothing = bool(findings) and all(finding.verdict in ("not run", "shown, not tested") for finding in findings)
-        if found.missing:
-            say(f"\nINCOMPLETE: {found.missing} planned measurements are missing; `tlbench run` goes on.")
+        _say_what_is_missing(found, say)
         if unexpected:
             say(f"\nNOT AS EXPECTED: {', '.join(unexpected)}")
         if nothing:
@@ -172,6 +175,8 @@ def compare(first: Path, second: Path, form: Format) -> int:
         terminal.say("The same numbers, to the last byte." if same else "", stderr=form != "table")
         parts = (comparison.settings_sheet, comparison.differences_sheet, comparison.verdicts_sheet)
         found = [part(one, two) for part in (parts[:1] if same else parts)]
+        for run in (one, two):
+            _say_what_is_missing(run, lambda message: terminal.say(message, stderr=form != "table"))
         of = {"experiment": one.protocol.name}
         sheets = [replace(sheet, of=of) for sheet in found if sheet.rows]
         if form == "table":
@@ -180,6 +185,14 @@ def compare(first: Path, second: Path, form: Format) -> int:
     if form != "table":
         terminal.show(everything, form)
     return 0
+
+
+def _say_what_is_missing(found: Results, say: Callable[[str], None]) -> None:
+    if found.missing:
+        from .. import terminal
+
+        where = terminal.relative(found.records.folder)
+        say(f"\nINCOMPLETE: {found.missing} planned measurements are missing in {where}; `tlbench run` goes on.")
 
 
 def _find_runs(results: Path, experiment: str | None, dataset: str | None, profile: str | None) -> list[Results]:

@@ -202,11 +202,13 @@ def _publish(prepared: Prepared, quiet: bool, form: Format) -> None:
 
 def _overrides(sets: tuple[str, ...], flags: dict[str, Any]) -> dict[str, str]:
     """KEY=VALUE pairs and the flags that are short for some of them."""
-    overrides = {}
+    overrides: dict[str, str] = {}
     for text in sets:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise click.BadParameter(f"'{text}' is not KEY=VALUE", param_hint="--set")
+        if key.strip() in overrides:
+            raise click.BadParameter(f"'{key.strip()}' is set twice", param_hint="--set")
         overrides[key.strip()] = value.strip()
     return overrides | {key: str(value) for key, value in flags.items() if value is not None}
 

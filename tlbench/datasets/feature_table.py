@@ -2,12 +2,14 @@
 
 ``.csv`` and ``.parquet``: columns ``identity``, ``label`` and numeric ones. Columns named ``kind:anything`` belong to
 that kind of feature; the others form the kind ``features``. ``.npz``: arrays ``identity`` (n,), ``label`` (n,) and one
-(n, d) array for each kind, under its name.
+(n, d) array for each kind, under its name. No name stands for two columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,26 +24,55 @@ if TYPE_CHECKING:
 SUFFIXES = (".npz", ".csv", ".parquet")
 
 
+@dataclass(frozen=True)
+class FeatureTable:
+    """The rows of a table, as they stand there.
+
+    labels: None where they were not asked for. features: kind → (n, d). columns: kind → the names of its d columns;
+    those of an archive have none.
+    """
+
+    identities: list[str]
+    labels: list[str] | None
+    features: Mapping[str, Floats]
+    columns: Mapping[str, tuple[str, ...]]
+
+    def pack(self, background: str | None, categories: Sequence[str] = ()) -> FeaturePack:
+        """See ``build``. Raises ValueError for a table without labels."""
+        if self.labels is None:
+            raise ValueError("a table that was read without labels makes no pack")
+        return build(list(zip(self.identities, self.labels, strict=True)), self.features, background, categories)
+
+
 def load_feature_table(path: Path, background: str | None, categories: Sequence[str] = ()) -> FeaturePack:
     """Read a table of features; see the module for its layout and ``build`` for what is refused."""
+    return read_feature_table(path).pack(background, categories)
+
+
+def read_feature_table(path: Path, labelled: bool = True) -> FeatureTable:
+    """Read a table; unless ``labelled``, labels do not matter and may be missing.
+
+    Raises DataError for what is no table, has no row or a name twice, and for a cell that is no number.
+    """
     try:
         there = path.is_file()
     except (OSError, ValueError):  # a name that no file can have
         there = False
     if not there:
-        raise DataError(f"{path} is not a file; features:PATH names a {', '.join(SUFFIXES)} file")
+        raise DataError(f"{path} is not a file; a table of features is a {', '.join(SUFFIXES)} file")
+    needed = ("identity", "label") if labelled else ("identity",)
     if path.suffix == ".npz":
-        identities, labels, features = _from_archive(path)
+        table = _from_archive(path, needed)
     elif path.suffix in (".csv", ".parquet"):
-        identities, labels, features = _from_columns(_read_columns(path), path)
+        table = _from_columns(_read_columns(path), path, needed)
     else:
         raise DataError(f"{path.name} ends in '{path.suffix}'; a table of features is {', '.join(SUFFIXES)}")
-    if not len(identities):
+    if not table.identities:
         raise DataError(f"{path} holds no examples")
-    return build(list(zip(identities, labels, strict=True)), features, background, categories)
+    return table
 
 
-def _from_archive(path: Path) -> tuple[list[str], list[str], dict[str, Floats]]:
+def _from_archive(path: Path, needed: Sequence[str]) -> FeatureTable:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -52,11 +83,13 @@ def _from_archive(path: Path) -> tuple[list[str], list[str], dict[str, Floats]]:
         ) from None
     except Exception as error:  # zipfile and zlib have no common base for a damaged archive
         raise DataError(f"{path} is damaged or not a .npz archive ({error})") from None
-    for name in ("identity", "label"):
+    for name in needed:
         if name not in arrays or arrays[name].ndim != 1:
             raise DataError(f"{path} needs a one-dimensional array '{name}'; it holds {', '.join(sorted(arrays))}")
-    identities, labels = _text(arrays.pop("identity"), path), _text(arrays.pop("label"), path)
-    if not arrays or len(labels) != len(identities):
+    names = {name: _text(arrays[name], path) for name in needed}
+    identities = names["identity"]
+    arrays = {kind: values for kind, values in arrays.items() if kind not in ("identity", "label")}
+    if not arrays or any(len(values) != len(identities) for values in names.values()):
         raise DataError(f"{path} needs as many labels as identities and at least one (n, d) array of features")
     for kind, values in arrays.items():
         if values.ndim != 2 or len(values) != len(identities) or values.dtype.kind not in "fiub" or not values.shape[1]:
@@ -64,8 +97,9 @@ def _from_archive(path: Path) -> tuple[list[str], list[str], dict[str, Floats]]:
                 f"array '{kind}' of {path} has shape {values.shape} and type {values.dtype}; it must hold numbers, "
                 f"one row for each of the {len(identities)} identities"
             )
-    _refuse_empty({"identity": identities, "label": labels}, path)
-    return identities, labels, {kind: values.astype(np.float64) for kind, values in arrays.items()}
+    _refuse_empty(names, path)
+    features = {kind: values.astype(np.float64) for kind, values in arrays.items()}
+    return FeatureTable(identities, names.get("label"), features, dict.fromkeys(features, ()))
 
 
 def _text(values: np.ndarray, path: Path) -> list[str]:
@@ -86,8 +120,13 @@ def _read_columns(path: Path) -> pd.DataFrame:
 
     try:
         if path.suffix == ".csv":
+            # Asked for by itself: pandas would give the second of two columns of one name another name.
+            header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, na_values={})
+            _refuse_repeated(header.iloc[0], path)
             return pd.read_csv(path, dtype={"identity": str, "label": str}, keep_default_na=False, na_values={})
-        return pd.read_parquet(path)
+        table = pd.read_parquet(path)
+        _refuse_repeated(map(str, table.columns), path)
+        return table
     except ImportError:
         raise DataMissingError(
             "reading Parquet needs an optional part: pip install 'tlbench[parquet]' (or write the table as .csv)"
@@ -96,8 +135,14 @@ def _read_columns(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} cannot be read as a table ({str(error).splitlines()[0]})") from None
 
 
-def _from_columns(table: pd.DataFrame, path: Path) -> tuple[list[str], list[str], dict[str, Floats]]:
-    for name in ("identity", "label"):
+def _refuse_repeated(names: Iterable[str], path: Path) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(f"{path} has several columns '{repeated[0]}'; give each a name of its own")
+
+
+def _from_columns(table: pd.DataFrame, path: Path, needed: Sequence[str]) -> FeatureTable:
+    for name in needed:
         if name not in table.columns:
             raise DataError(
                 f"{path} has no column '{name}'; its columns begin {', '.join(map(str, table.columns[:5]))}"
@@ -116,6 +161,7 @@ def _from_columns(table: pd.DataFrame, path: Path) -> tuple[list[str], list[str]
         except (ValueError, TypeError) as error:
             text = [column for column in columns if table[column].dtype.kind not in "fiub"]
             raise DataError(f"{path}: column '{(text or columns)[0]}' must hold numbers alone ({error})") from None
-    identities, labels = (table[name].fillna("").astype(str).tolist() for name in ("identity", "label"))
-    _refuse_empty({"identity": identities, "label": labels}, path)
-    return identities, labels, features
+    names = {name: table[name].fillna("").astype(str).tolist() for name in needed}
+    _refuse_empty(names, path)
+    called = {kind: tuple(map(str, columns)) for kind, columns in kinds.items()}
+    return FeatureTable(names["identity"], names.get("label"), features, called)

@@ -110,7 +110,7 @@ def scan(
     pictures, notices = _distinct(one for one in identified if one[2] in listed)
     used = {identity for identity, _, _ in pictures}
     rest = {identity: path for identity, path, label in identified if label not in listed and identity not in used}
-    return PictureSet(pictures, wanted, background, (*notices, *_passed_over(listed)), tuple(sorted(rest.items())))
+    return PictureSet(pictures, wanted, background, (*notices, *passed_over(listed)), tuple(sorted(rest.items())))
 
 
 def _some(labels: Sequence[LabelFolder], count: int) -> dict[str, LabelFolder]:
@@ -320,7 +320,8 @@ def _distinct(found: Iterable[tuple[str, Path, str]]) -> tuple[tuple[tuple[str, 
     return tuple(first[identity] for identity in sorted(first)), notices
 
 
-def _passed_over(listed: Mapping[str, LabelFolder]) -> Iterator[str]:
+def passed_over(listed: Mapping[str, LabelFolder]) -> Iterator[str]:
+    """What lies in folders beside their pictures, a sentence each."""
     for label, found in listed.items():
         if found.others:
             yield f"{_count(found.others, 'file', 'files')} under '{label}' not named like a picture: passed over"

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..spawning import OwnContext
 from . import kinds as catalogue
 from .errors import FeaturesError, PictureError
 
@@ -113,7 +114,7 @@ class _Worker:
     """A process, the parent's end of its pipe, and the chunk that it holds. It is ready when it has first answered."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = OwnContext()
         self.connection, theirs = context.Pipe()
         self.chunk: list[Task] = []
         self.is_ready = False

@@ -73,12 +73,17 @@ def draw_curves(
 
 
 def _offsets(figure: protocol.Figure, lines: Sequence[Line]) -> dict[int, float]:
-    """How far each line is moved aside, so that whiskers and dots do not cover each other."""
+    """How far each line is moved aside, so that whiskers and dots do not cover each other.
+
+    At most a twentieth of the axis for all of them, with dots a twelfth: lines that lean must not look higher or lower
+    for it.
+    """
     levels = sorted({x for line in lines for x in line.points["x"]})
     several = len(levels) > 1
     step = float(np.diff(levels).min()) if several else 1.0
-    moved = list(dict.fromkeys(line.place for line in lines if not (line.is_level and several)))
-    width = step * (0.8 if not several else 0.55 if figure.dots else 0.34)
+    moved = list(dict.fromkeys(line.place for line in lines if not (line.is_level(levels[0]) and several)))
+    most = (levels[-1] - levels[0]) / (12 if figure.dots else 20)
+    width = step * 0.8 if not several else min(step * (0.4 if figure.dots else 0.34), most)
     return {place: width * (rank / max(1, len(moved) - 1) - 0.5) for rank, place in enumerate(moved)}
 
 

@@ -33,10 +33,9 @@ class Line:
     units: pd.DataFrame
     published: pd.DataFrame
 
-    @property
-    def is_level(self) -> bool:
-        """Whether it has one point alone, and stands for a height."""
-        return len(self.points) == 1
+    def is_level(self, lowest: float) -> bool:
+        """Whether it has one point alone, at the lowest x of all, and stands for a height: what has none of x."""
+        return len(self.points) == 1 and self.points["x"].iloc[0] == lowest
 
 
 def lines_of(

@@ -22,6 +22,10 @@ def raise_for_share(scores: Floats, absent: NDArray[np.bool_], share: float) -> 
     the only two that it has) by the number that is best on the test set. Deviation: here nothing of the test is used.
     Raises ValueError for a share of 0 or 1 or outside, scores that are no finite numbers, and where all classes or none
     are absent.
+
+    >>> even = np.zeros((4, 2))  # a learner that cannot tell two classes apart, the second of which it never saw
+    >>> round(raise_for_share(even, np.array([False, True]), 0.75), 6)  # odds of 3 to 1: log 3
+    1.098612
     """
     if not 0.0 < share < 1.0:
         raise ValueError(f"share has to lie between 0 and 1, not at {share}")

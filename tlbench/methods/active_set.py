@@ -34,6 +34,10 @@ class Program(NamedTuple):
 
     Entries of d are −1, 1 or, where a variable is not in the equality, 0; all zero means no equality. Q and p must be
     of order one: tolerances are absolute.
+
+    >>> both = Program(np.array([[[2.0]], [[4.0]]]), np.ones((2, 1)), np.full((2, 1), 9.0), np.zeros((2, 1)))
+    >>> both.where(np.array([False, True])).quadratic.tolist()
+    [[[4.0]]]
     """
 
     quadratic: Floats
@@ -55,7 +59,11 @@ class Settled(NamedTuple):
 
 
 def first_guess(program: Program) -> Bounds:
-    """What leaves the box when errors are squared, so that nothing is bounded, (problems, N)."""
+    """What leaves the box when errors are squared, so that nothing is bounded, (problems, N).
+
+    >>> first_guess(Program(np.array([[[1.0]]]), np.array([[3.0]]), np.array([[2.0]]), np.zeros((1, 1)))).tolist()
+    [[1]]
+    """
     everything = np.ones(program.linear.shape, dtype=bool)
     _, alpha = _bordered_solution(
         program, everything, program.linear, np.zeros(len(everything)), SOFTNESS / program.upper
@@ -64,7 +72,15 @@ def first_guess(program: Program) -> Bounds:
 
 
 def settle(program: Program, guess: Bounds, most_steps: int) -> Settled:
-    """Solve what can be solved in ``most_steps`` steps from a guess (problems, N)."""
+    """Solve what can be solved in ``most_steps`` steps from a guess (problems, N).
+
+    >>> program = Program(np.array([[[1.0]]]), np.array([[3.0]]), np.array([[2.0]]), np.zeros((1, 1)))
+    >>> free = np.zeros((1, 1), dtype=np.int8)  # a wrong guess: without the box α would be 3
+    >>> settle(program, free, most_steps=1).solved.tolist()
+    [False]
+    >>> settle(program, free, most_steps=3).alpha.tolist()
+    [[2.0]]
+    """
     alpha, bounds = np.zeros(guess.shape), np.zeros(guess.shape, dtype=np.int8)
     solved = np.zeros(len(guess), dtype=bool)
     still_open = np.arange(len(guess))
@@ -136,6 +152,10 @@ def middle_multiplier(slope: Floats, direction: Floats, bounds: Bounds) -> Float
 
     slope = Qα − p. Where the interval is open on one side, its end; a free variable in the equality closes it to a
     point.
+
+    >>> at_zero = np.full((1, 2), -1, dtype=np.int8)  # two variables of opposite direction: b lies between −1 and 3
+    >>> middle_multiplier(np.array([[1.0, 3.0]]), np.array([[1.0, -1.0]]), at_zero).tolist()
+    [1.0]
     """
     crossing = -slope * direction  # d = ±1: where slope + b d changes its sign
     inside = direction != 0

@@ -51,6 +51,14 @@ def minimise_boxed(quadratic: Floats, linear: Floats, upper: Floats, direction: 
     Q is positive semi-definite, u positive and finite, d in {−1, 0, 1}; a problem whose d is zero has no equality and
     b = 0. Where b has an interval at the optimum (no variable strictly inside the box takes part in the equality) it
     is the middle of it. Raises ArithmeticError if a problem cannot be solved.
+
+    >>> one, linear = np.ones((1, 2)), np.array([[1.0, 4.0]])
+    >>> alpha, b = minimise_boxed(np.eye(2)[None], linear, 2.0 * one, 0.0 * one)  # apart: p, cut off at u
+    >>> alpha.round(6).tolist()
+    [[1.0, 2.0]]
+    >>> alpha, b = minimise_boxed(np.eye(2)[None], linear, 2.0 * one, np.array([[1.0, -1.0]]))  # α_1 = α_2
+    >>> alpha.round(6).tolist()
+    [[2.0, 2.0]]
     """
     # Q and p of order one, so that tolerances are the same for all: α in units of size/spread, b in units of size.
     spread = np.mean(np.diagonal(quadratic, axis1=1, axis2=2), axis=1, keepdims=True)

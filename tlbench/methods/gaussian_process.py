@@ -70,7 +70,11 @@ class Gradient:
 
 
 def squared_distances(left: Floats, right: Floats) -> Floats:
-    """‖x − z‖² (n, m) of rows (n, d) and (m, d), in LAPACK's order of memory, which all else keeps for speed."""
+    """‖x − z‖² (n, m) of rows (n, d) and (m, d), in LAPACK's order of memory, which all else keeps for speed.
+
+    >>> squared_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]])).tolist()
+    [[25.0]]
+    """
     # Centred first: with the distances far smaller than the norms, the three terms would cancel.
     centre = right.mean(axis=0)
     left, right = left - centre, right - centre
@@ -84,6 +88,11 @@ def log_likelihood(data: Observations, at: Hyperparameters, given: int = 0) -> t
     given = 0 is the joint (marginal) likelihood (Rasmussen & Williams, eq. 2.30 and 5.9). Otherwise it is the joint
     one less that of the first ``given`` outputs, which share one factorisation: with Σ = LLᵀ and z = L⁻¹y, the leading
     block of L factorises their own covariance. Raises ValueError where Σ is not positive definite.
+
+    >>> data = Observations(np.zeros((1, 1)), np.zeros(1), np.zeros(1, dtype=np.intp))
+    >>> at = Hyperparameters(np.array([[0.7]]), 1.0, np.array([0.3]))  # y ~ N(0, 0.7 + 0.3), so −½ log 2π at zero
+    >>> round(log_likelihood(data, at)[0], 6)
+    -0.918939
     """
     correlation = np.exp(data.squared_distances * (-0.5 / at.lengthscale**2))
     covariance = _covariance(data, at, correlation)
@@ -111,6 +120,12 @@ def predict(data: Observations, at: Hyperparameters, inputs: Floats, task: int) 
     """Mean and variance (m,) of a new output of the task at inputs (m, d), its noise included.
 
     Rasmussen & Williams, eq. 2.25 and 2.26. Raises ValueError where Σ is not positive definite.
+
+    >>> data = Observations(np.zeros((1, 1)), np.array([5.0]), np.zeros(1, dtype=np.intp))
+    >>> at = Hyperparameters(np.array([[2.0]]), 1.0, np.array([1e-9]))
+    >>> mean, variance = predict(data, at, np.array([[0.0], [99.0]]), task=0)
+    >>> mean.round(6).tolist(), variance.round(6).tolist()  # what was seen, and far away what was believed before
+    ([5.0, 0.0], [0.0, 2.0])
     """
     correlation = np.exp(data.squared_distances * (-0.5 / at.lengthscale**2))
     factor = _factorise(data, at, _covariance(data, at, correlation))

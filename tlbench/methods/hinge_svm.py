@@ -51,7 +51,11 @@ class LeaningMachine(NamedTuple):
 
 
 def balanced_costs(labels: Floats, C: float) -> Floats:
-    """C_i = C ζ_i, (…, N), so that both classes cost the same in all; ``class_balance`` has ζ and its error."""
+    """C_i = C ζ_i, (…, N), so that both classes cost the same in all; ``class_balance`` has ζ and its error.
+
+    >>> balanced_costs(np.array([1.0, -1.0, -1.0, -1.0, -1.0]), C=2.0).tolist()  # the one as much as the four
+    [5.0, 1.25, 1.25, 1.25, 1.25]
+    """
     return C * class_balance(labels, labels != 0)
 
 
@@ -64,6 +68,11 @@ def train_hinge(
     gap below 1e-6 may be relied on while C_i K_ii stays below a million. Raises ValueError for labels other than
     these, a machine that lacks a class, costs that are not positive and values that are not finite, and
     ArithmeticError if a machine cannot be found.
+
+    >>> x, labels = np.array([[-1.0], [1.0], [5.0]]), np.array([-1.0, 1.0, 1.0])
+    >>> machine = train_hinge(x @ x.T, labels, np.full(3, 9.0), np.zeros((3, 0)), [])
+    >>> machine.dual.round(6).tolist(), bool(machine.gap < 1e-6)  # the widest margin rests on −1 and 1: f(x) = x
+    ([-0.5, 0.5, 0.0], True)
     """
     weights = np.asarray(weights, dtype=np.float64)
     borrowed = (scores @ weights[..., None])[..., 0]
@@ -74,7 +83,13 @@ def train_hinge(
 def solve_hinge(
     kernel: Floats, labels: Floats, costs: Floats, borrowed: Floats, with_bias: bool
 ) -> tuple[Floats, Floats, Floats]:
-    """Solve for given f_a(x_i) (…, N): a (…, N), b (…) and the relative gap (…). All else as in ``train_hinge``."""
+    """Solve for given f_a(x_i) (…, N): a (…, N), b (…) and the relative gap (…). All else as in ``train_hinge``.
+
+    >>> x, labels = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
+    >>> dual, b, gap = solve_hinge(x @ x.T, labels, np.full(2, 9.0), 0.25 * labels, with_bias=True)
+    >>> dual.round(6).tolist()  # a quarter of the margin is borrowed, so three quarters of the plain ±½ are learned
+    [-0.375, 0.375]
+    """
     count = labels.shape[-1]
     stack = np.broadcast_shapes(kernel.shape[:-2], labels.shape[:-1], costs.shape[:-1], borrowed.shape[:-1])
 

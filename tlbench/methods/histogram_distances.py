@@ -18,6 +18,9 @@ def chi_squared_distances(rows: Floats, columns: Floats) -> Floats:
     """Σ (x − z)²/(x + z), shape (n, m), between (n, d) and (m, d); 0/0 counts as 0.
 
     Raises ValueError for a negative feature.
+
+    >>> chi_squared_distances(np.array([[1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])).tolist()
+    [[0.0, 2.0]]
     """
     from sklearn.metrics.pairwise import additive_chi2_kernel
 
@@ -32,6 +35,9 @@ def mean_chi_squared_distance(examples: Floats) -> float:
 
     Exact. The mean of xz/(x + z) is no product of sums, so each pair is visited once, block by block: time grows with
     n², memory does not. Raises ValueError for a negative feature.
+
+    >>> mean_chi_squared_distance(np.array([[1.0, 0.0], [0.0, 1.0]]))
+    2.0
     """
     count = len(examples)
     _check(examples)
@@ -45,7 +51,11 @@ def mean_chi_squared_distance(examples: Floats) -> float:
 
 
 def intersections(rows: Floats, columns: Floats) -> Floats:
-    """Σ min(x, z), shape (n, m), between (n, d) and (m, d). Raises ValueError for a negative feature."""
+    """Σ min(x, z), shape (n, m), between (n, d) and (m, d). Raises ValueError for a negative feature.
+
+    >>> intersections(np.array([[0.5, 0.5]]), np.array([[0.5, 0.5], [1.0, 0.0]])).tolist()
+    [[1.0, 0.5]]
+    """
     from scipy.spatial.distance import cdist
 
     _check(rows)

@@ -149,6 +149,12 @@ def minimise_hinge(residual: Floats, influence: Floats, balance: Floats, norm: N
 
     A problem that stalls at a bold pace (degenerate: more examples exactly at the hinge than there are weights) is
     solved once more at a careful one. Raises ArithmeticError if that fails too.
+
+    >>> r, zeta = np.full((1, 1), 0.5), np.ones((1, 1))
+    >>> minimise_hinge(r, np.array([[[2.0]]]), zeta, "l2").round(4).tolist()  # a quarter is enough: 0.5 − 2 β = 0
+    [[0.25]]
+    >>> minimise_hinge(r, np.array([[[0.1]]]), zeta, "l2").round(4).tolist()  # never enough: as far as the ball goes
+    [[1.0]]
     """
     ball = BALLS[norm]
     # Loud sources are turned down to the scale of the starting point; f and ε shrink alike.

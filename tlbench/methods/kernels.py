@@ -18,7 +18,11 @@ KernelFunction = Callable[[Floats, Floats], Floats]
 
 
 def squared_distances(rows: Floats, columns: Floats) -> Floats:
-    """Squared Euclidean distances, shape (n, m), between (n, d) and (m, d); never below zero."""
+    """Squared Euclidean distances, shape (n, m), between (n, d) and (m, d); never below zero.
+
+    >>> squared_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[25.0, 0.0]]
+    """
     # Far from the origin ‖x‖² + ‖z‖² − 2x·z loses the digits that x − z would have kept.
     centre = columns.mean(axis=0)
     same = rows is columns
@@ -36,6 +40,9 @@ def mean_squared_distance(examples: Floats) -> float:
     """Mean squared distance over all pairs of different rows of an (n, d) array.
 
     Uses mean‖x_i − x_j‖² = 2 n/(n−1) · (total variance), so no n × n matrix is formed. Zero for one row.
+
+    >>> mean_squared_distance(np.array([[0.0], [1.0], [2.0]]))  # of 1, 1 and 4
+    2.0
     """
     count = len(examples)
     if count < 2:
@@ -47,7 +54,11 @@ def mean_squared_distance(examples: Floats) -> float:
 
 @dataclass(frozen=True)
 class Linear:
-    """x·z. In a mean over kinds a kind of long vectors outweighs the others."""
+    """x·z. In a mean over kinds a kind of long vectors outweighs the others.
+
+    >>> Linear()(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])).tolist()
+    [[11.0]]
+    """
 
     @classmethod
     def fit(cls, examples: Floats) -> Linear:
@@ -62,7 +73,11 @@ class Linear:
 
 @dataclass(frozen=True)
 class Polynomial:
-    """(γ x·z + 1)^degree."""
+    """(γ x·z + 1)^degree.
+
+    >>> Polynomial(gamma=1.0, degree=2)(np.array([[2.0]]), np.array([[3.0]])).tolist()  # (6 + 1)²
+    [[49.0]]
+    """
 
     gamma: float
     degree: int = 2
@@ -82,7 +97,12 @@ class Polynomial:
 
 @dataclass(frozen=True)
 class RBF:
-    """exp(−γ‖x − z‖²)."""
+    """exp(−γ‖x − z‖²).
+
+    >>> kernel = RBF.fit(np.array([[0.0], [2.0]]))  # γ is one over the mean squared distance, 4
+    >>> kernel.gamma, kernel(np.array([[1.0]]), np.array([[1.0], [99.0]])).tolist()
+    (0.25, [[1.0, 0.0]])
+    """
 
     gamma: float
 
@@ -100,7 +120,12 @@ class RBF:
 
 @dataclass(frozen=True)
 class ChiSquared:
-    """exp(−γ Σ (x − z)²/(x + z)) for features of zero or more, such as histograms (Zhang et al., IJCV 73(2), 2007)."""
+    """exp(−γ Σ (x − z)²/(x + z)) for features of zero or more, such as histograms (Zhang et al., IJCV 73(2), 2007).
+
+    >>> kernel = ChiSquared.fit(np.array([[1.0, 0.0], [0.0, 1.0]]))  # their distance is 2
+    >>> kernel.gamma, kernel(np.array([[0.3, 0.7]]), np.array([[0.3, 0.7]])).tolist()
+    (0.5, [[1.0]])
+    """
 
     gamma: float
 
@@ -118,7 +143,11 @@ class ChiSquared:
 
 @dataclass(frozen=True)
 class Intersection:
-    """Σ min(x, z) for features of zero or more; at most one for histograms that sum to one."""
+    """Σ min(x, z) for features of zero or more; at most one for histograms that sum to one.
+
+    >>> Intersection()(np.array([[0.25, 0.75]]), np.array([[0.25, 0.75], [1.0, 0.0]])).tolist()
+    [[1.0, 0.25]]
+    """
 
     @classmethod
     def fit(cls, examples: Floats) -> Intersection:
@@ -143,7 +172,13 @@ KERNELS: Mapping[KernelName, Callable[[Floats], KernelFunction]] = {
 
 @dataclass(frozen=True)
 class MeanKernel:
-    """Mean over feature kinds, each with a kernel function of its own (``functions``, by kind)."""
+    """Mean over feature kinds, each with a kernel function of its own (``functions``, by kind).
+
+    >>> kernel = MeanKernel({"shape": Linear(), "colour": Intersection()})
+    >>> row = {"shape": np.array([[2.0]]), "colour": np.array([[0.5, 0.5]])}
+    >>> kernel(row, row).tolist()  # the mean of 4 and 1
+    [[2.5]]
+    """
 
     functions: Mapping[str, KernelFunction]
 
@@ -185,6 +220,13 @@ class MeanRBFKernel:
 
     ``gammas`` maps each kind to its γ. A kind that is constant over the fitted examples gets γ = 0: it cannot
     tell examples apart, and its kernel is constantly one.
+
+    >>> examples = {"shape": np.array([[0.0], [2.0]]), "constant": np.array([[7.0], [7.0]])}
+    >>> kernel = MeanRBFKernel.fit(examples)
+    >>> kernel.gammas
+    {'shape': 0.25, 'constant': 0.0}
+    >>> kernel(examples, examples).round(4).tolist()  # off the diagonal the mean of 1/e and 1
+    [[1.0, 0.6839], [0.6839, 1.0]]
     """
 
     gammas: Mapping[str, float]

@@ -31,6 +31,9 @@ def class_balance(labels: Floats, used: Booleans | None = None) -> Floats:
     """Weights ζ, shape of ``labels`` (…, N), that give both classes the same total N/2; 1 where unused.
 
     Raises ValueError if a machine lacks a class.
+
+    >>> class_balance(np.array([1.0, -1.0, -1.0, -1.0, -1.0])).tolist()
+    [2.5, 0.625, 0.625, 0.625, 0.625]
     """
     used = np.ones(labels.shape, dtype=bool) if used is None else used
     positive, negative = used & (labels > 0), used & (labels < 0)
@@ -70,7 +73,16 @@ class Factorisation:
 
 
 def factorise(kernel: Floats, balance: Floats, C: float, used: Booleans | None = None) -> Factorisation:
-    """Factorise a stack of kernels (…, N, N) with weights ζ (…, N); right-hand sides must be zero at padding."""
+    """Factorise a stack of kernels (…, N, N) with weights ζ (…, N); right-hand sides must be zero at padding.
+
+    >>> x, labels = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
+    >>> machine = factorise(x @ x.T, class_balance(labels), C=1e9)  # errors cost so much that f(x) = x
+    >>> machine.dual(labels).round(6).tolist(), round(float(machine.bias(labels)), 6)
+    ([-0.5, 0.5], 0.0)
+    >>> left_out = labels - machine.dual(labels) / machine.diagonal
+    >>> left_out.round(6).tolist()  # without its only example a class is not known: what is decided is the other
+    [1.0, -1.0]
+    """
     regularised = np.array(kernel, dtype=np.float64)
     if used is not None:
         regularised *= used[..., :, None] & used[..., None, :]
@@ -89,6 +101,11 @@ def train(kernel: Floats, labels: Floats, C: float) -> tuple[Floats, float]:
     """One machine with plenty of examples: (α of shape (N,), b), by one Cholesky factorisation.
 
     Used for the sources, where neither P nor leave-one-out is needed. ``kernel`` (N, N) is overwritten.
+
+    >>> x = np.array([[-1.0], [1.0], [3.0]])
+    >>> alpha, b = train(x @ x.T, np.array([-1.0, 1.0, 3.0]), C=1e9)  # f(x) = x explains all
+    >>> (x @ x.T @ alpha + b).round(4).tolist(), abs(round(float(alpha.sum()), 4))
+    ([-1.0, 1.0, 3.0], 0.0)
     """
     from scipy.linalg.lapack import dposv
 

@@ -26,6 +26,11 @@ def feature_logistic(features: Floats, labels: Floats, costs: Floats) -> LinearM
 
     Raises ValueError for a machine that lacks a class, costs that are not positive and values that are not finite,
     and ArithmeticError if a problem is not solved.
+
+    >>> says_nothing, labels = np.zeros((4, 1)), np.array([1.0, 1.0, 1.0, -1.0])
+    >>> machine = feature_logistic(says_nothing, labels, np.ones(4))
+    >>> machine.weights.round(6).tolist(), round(float(machine.bias), 6)  # b is the log of the odds, 3 to 1
+    ([0.0], 1.098612)
     """
     used = labels != 0.0
     class_balance(labels, used)  # raises where a class is missing: b would run away

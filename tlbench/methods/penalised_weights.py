@@ -25,6 +25,10 @@ def kernel_with_scores(kernel: Floats, scores: Floats, columns: Floats, rho: flo
     """K + F Fᵀ/ρ, (…, n, N), of a kernel and the scores (…, n, k) of its rows and (…, N, k) of its columns.
 
     Raises ValueError for a ρ that is not positive.
+
+    >>> scores = np.array([[1.0], [2.0]])
+    >>> kernel_with_scores(np.zeros((2, 2)), scores, scores, rho=0.5).tolist()
+    [[2.0, 4.0], [4.0, 8.0]]
     """
     if not (np.isfinite(rho) and rho > 0.0):
         raise ValueError(f"ρ must be positive and finite, not {rho!r}")
@@ -32,7 +36,11 @@ def kernel_with_scores(kernel: Floats, scores: Floats, columns: Floats, rho: flo
 
 
 def weights_from_dual(dual: Floats, scores: Floats, rho: float) -> Floats:
-    """β (…, k) of a machine with dual a (…, N) and scores (…, N, k)."""
+    """β (…, k) of a machine with dual a (…, N) and scores (…, N, k).
+
+    >>> weights_from_dual(np.array([-1.0, 1.0]), np.array([[1.0], [3.0]]), rho=4.0).tolist()
+    [0.5]
+    """
     return np.einsum("...i,...ij->...j", dual, scores) / rho
 
 
@@ -40,6 +48,13 @@ def penalised_svm(kernel: Floats, labels: Floats, costs: Floats, scores: Floats,
     """The hinge machine with learned β, for kernels (…, N, N), labels and costs (…, N), scores (…, N, k) and ρ > 0.
 
     Errors as in ``hinge_svm.train_hinge`` and ``kernel_with_scores``.
+
+    >>> x, labels, costs = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0]), np.full(2, 9.0)
+    >>> for rho in (1.0, 1e9):  # the source says x as well: half each; then it costs too much to be used
+    ...     machine = penalised_svm(x @ x.T, labels, costs, x, rho)
+    ...     machine.dual.round(6).tolist(), machine.weights.round(6).tolist()
+    ([-0.25, 0.25], [0.5])
+    ([-0.5, 0.5], [0.0])
     """
     seen = np.where((labels != 0.0)[..., None], scores, 0.0)
     wide = kernel_with_scores(kernel, seen, seen, rho)
@@ -60,6 +75,11 @@ def penalised_least_squares(kernel: Floats, labels: Floats, scores: Floats, C: f
 
     Raises ValueError for a machine that lacks a class and as ``kernel_with_scores``. Solved in closed form: its gap is
     zero.
+
+    >>> x, labels = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
+    >>> found = penalised_least_squares(x @ x.T, labels, x, C=1e9, rho=1.0)
+    >>> found.machine.dual.round(6).tolist(), found.machine.weights.round(6).tolist()  # half learned, half borrowed
+    ([-0.25, 0.25], [0.5])
     """
     used = labels != 0.0
     seen = np.where(used[..., None], scores, 0.0)

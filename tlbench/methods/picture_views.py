@@ -15,6 +15,9 @@ def blocks(pictures: Floats, cells: int) -> Floats:
     """Pictures cut into cells × cells blocks of equal size: (n, cells, cells, pixels of a block).
 
     Raises ValueError where the side is no multiple of ``cells``.
+
+    >>> blocks(np.arange(16.0).reshape(1, 4, 4), cells=2)[0, 0].tolist()  # the upper two
+    [[0.0, 1.0, 4.0, 5.0], [2.0, 3.0, 6.0, 7.0]]
     """
     count, side = len(pictures), pictures.shape[1]
     if side % cells:
@@ -25,7 +28,11 @@ def blocks(pictures: Floats, cells: int) -> Floats:
 
 
 def pixels(pictures: Floats) -> Floats:
-    """The grey values, row by row: (n, side²)."""
+    """The grey values, row by row: (n, side²).
+
+    >>> pixels(np.arange(4.0).reshape(1, 2, 2)).tolist()
+    [[0.0, 1.0, 2.0, 3.0]]
+    """
     return pictures.reshape(len(pictures), -1)
 
 
@@ -36,6 +43,10 @@ def gradient_histograms(pictures: Floats, cells: int = 2, bins: int = 8) -> Floa
     central differences with the border repeated outwards; bins go round the whole circle, are centred on multiples of
     their width from "brightens to the right" on, and a strength between two centres is shared in proportion. Each
     picture's numbers sum to one; an even picture has zeros.
+
+    >>> brightens_to_the_right = np.tile(np.arange(4.0), (1, 4, 1))
+    >>> gradient_histograms(brightens_to_the_right, cells=1, bins=4).tolist()
+    [[1.0, 0.0, 0.0, 0.0]]
     """
     padded = np.pad(pictures, ((0, 0), (1, 1), (1, 1)), mode="edge")
     right = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
@@ -55,6 +66,10 @@ def coarse_and_noisy(pictures: Floats, noise: float, generator: np.random.Genera
     """Means of cells × cells blocks with noise N(0, noise²) on each: (n, cells²).
 
     The noise belongs to the view, not to a moment: draw it once for all pictures.
+
+    >>> picture = np.arange(16.0).reshape(1, 4, 4)
+    >>> coarse_and_noisy(picture, 0.0, np.random.default_rng(0), cells=2).tolist()  # without noise: means of blocks
+    [[2.5, 4.5, 10.5, 12.5]]
     """
     means = blocks(pictures, cells).mean(-1).reshape(len(pictures), -1)
     return means + noise * generator.standard_normal(means.shape)

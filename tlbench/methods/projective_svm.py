@@ -35,6 +35,13 @@ def projective_svm(
     hyperplane of that length in the space of the kernel can have (g_i² > K_ii: a bias left in, or another kernel).
 
     Deviations: their objective has no ½, so that their C is twice ours; costs may differ between examples.
+
+    >>> x, labels, costs = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0]), np.full(2, 9.0)
+    >>> for source in (x[:, 0], -x[:, 0]):  # one that points along the solution, and one that points the other way
+    ...     machine = projective_svm(x @ x.T, labels, costs, source, np.ones(()), gamma=1.0)
+    ...     np.abs(machine.decide(x @ x.T, source[:, None])).round(6).tolist()
+    [1.0, 1.0]
+    [0.0, 0.0]
     """
     if not (np.isfinite(gamma) and gamma >= 0.0):
         raise ValueError(f"Γ must be zero or more, not {gamma!r}")

@@ -27,7 +27,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Waves:
-    """ψ_m(x) = √2 cos(ω_m·x + τ_m), with frequencies ω (M, d) and phases τ (M,)."""
+    """ψ_m(x) = √2 cos(ω_m·x + τ_m), with frequencies ω (M, d) and phases τ (M,).
+
+    >>> still = Waves(np.zeros((1, 2)), np.zeros(1))  # frequency zero: constant, so without variance
+    >>> still.mean().round(4).tolist(), np.abs(still.covariance()).round(4).tolist()
+    ([1.4142], [[0.0]])
+    """
 
     frequencies: Floats
     phases: Floats
@@ -75,7 +80,11 @@ class RelatedTasks:
 
 
 def disagreement(correlation: float | Floats) -> Floats:
-    """The share of examples on which two hyperplanes of this cosine disagree: arccos(c)/π."""
+    """The share of examples on which two hyperplanes of this cosine disagree: arccos(c)/π.
+
+    >>> disagreement(np.array([1.0, 0.0, -1.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
     return np.arccos(np.clip(correlation, -1.0, 1.0)) / np.pi
 
 
@@ -86,6 +95,10 @@ def related_hyperplanes(
 
     ``noise`` is the share of labels turned round by chance. Raises ValueError for a cosine outside [−1, 1], fewer
     dimensions than tasks, fewer examples than one, and noise outside [0, ½).
+
+    >>> tasks = related_hyperplanes([1.0, 0.6, -1.0], 5, 9, np.random.default_rng(0))
+    >>> (tasks.functions @ tasks.functions[0]).round(6).tolist()  # the cosines with the target, which comes first
+    [1.0, 1.0, 0.6, -1.0]
     """
     functions, correlations = _functions(cosines, np.eye(dimensions), generator)
     return _draw(functions, correlations, None, dimensions, examples, generator, noise)
@@ -104,6 +117,11 @@ def related_waves(
 
     Errors as in ``related_hyperplanes``, with the number of waves in the place of dimensions, and for γ that is not
     positive.
+
+    >>> tasks = related_waves([1.0, 0.6], 2, 9, np.random.default_rng(0), gamma=0.5)
+    >>> cov = tasks.waves.covariance()
+    >>> (tasks.functions @ cov @ tasks.functions[0]).round(6).tolist()  # the correlations with the target, exactly
+    [1.0, 1.0, 0.6]
     """
     if not gamma > 0.0:
         raise ValueError(f"γ must be positive, not {gamma!r}")

@@ -15,6 +15,12 @@ def linear_cka(first: Floats, second: Floats) -> float:
 
     Kornblith et al., ICML 2019, section 3: ‖YᵀX‖²_F / (‖XᵀX‖_F ‖YᵀY‖_F) of centred columns; the same under
     rotations and a common scale of either. 0 where one set is constant. Raises ValueError where rows do not match.
+
+    >>> features = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]])
+    >>> round(linear_cka(features, 5.0 * features[:, ::-1]), 6)  # axes exchanged and scaled: the same representation
+    1.0
+    >>> linear_cka(features, np.ones((3, 1)))
+    0.0
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} rows are not of the same examples")
@@ -28,6 +34,12 @@ def squared_mean_discrepancy(first: Floats, second: Floats) -> float:
 
     Gretton et al., JMLR 13 (2012), eq. 5, the biased estimate, which is never negative; the kernel is exp(−γ‖x − z‖²)
     with γ the inverse mean squared distance of all examples together.
+
+    >>> near, far = np.array([[0.0], [1.0]]), np.array([[90.0], [91.0]])
+    >>> abs(round(squared_mean_discrepancy(near, near), 6))
+    0.0
+    >>> squared_mean_discrepancy(near, far) > 0.5
+    True
     """
     kernel = RBF.fit(np.concatenate([first, second]))
     within = kernel(first, first).mean() + kernel(second, second).mean()

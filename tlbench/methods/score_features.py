@@ -40,6 +40,10 @@ def feature_svm(features: Floats, labels: Floats, costs: Floats, bias_feature: f
 
     b is free; with a ``bias_feature`` B it is B β_0, and β_0 is one of β. The released scripts of H-L2L use B = 1, the
     same cost for all examples, and so C_i = 2C. Errors as in ``hinge_svm.train_hinge``.
+
+    >>> scores, labels = np.array([[-1.0, 0.0], [1.0, 0.0]]), np.array([-1.0, 1.0])  # of two sources; one says nothing
+    >>> feature_svm(scores, labels, np.full(2, 9.0)).weights.round(6).tolist()
+    [1.0, 0.0]
     """
     seen = np.where((labels != 0.0)[..., None], features, 0.0)
     lift = 0.0 if bias_feature is None else bias_feature**2
@@ -54,6 +58,11 @@ def feature_least_squares(features: Floats, labels: Floats, C: float) -> tuple[L
     """The class-balanced least-squares machine on the features, and its exact leave-one-out decisions (…, N).
 
     Those are zero at padding, and choose C without test data. Raises ValueError for a machine that lacks a class.
+
+    >>> scores, labels = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
+    >>> machine, left_out = feature_least_squares(scores, labels, C=1e9)
+    >>> machine.decide(scores).round(6).tolist(), left_out.round(6).tolist()  # left out, a class alone is not known
+    ([-1.0, 1.0], [1.0, -1.0])
     """
     used = labels != 0.0
     seen = np.where(used[..., None], features, 0.0)
@@ -80,6 +89,11 @@ def own_confidences(
 
     Deviation from the released scripts of H-L2L: there the confidences come from five folds over all 160 examples of
     the category, test examples and their labels included, which is a leak.
+
+    >>> x, labels = np.array([[0.0], [0.1], [5.0]]), np.array([-1.0, -1.0, 1.0])
+    >>> training, test = own_confidences(x @ x.T, np.array([[4.0]]) @ x.T, labels, C=10.0)
+    >>> round(float(training[2]), 6), bool(test[0] > 0)  # the only positive, left out, and a new one that is like it
+    (-1.0, True)
     """
     used = labels != 0.0
     balance = class_balance(labels, used)

@@ -89,6 +89,13 @@ def multi_source_boosting(
     source examples, ``target_kernel`` (…, N, N), ``labels`` in {−1, 1} or 0 at padding (…, N).
 
     Raises ValueError for a source or target that lacks a class, no sources, and fewer rounds than one.
+
+    >>> x, labels = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
+    >>> sources, of = np.concatenate([-x, x]), np.array([0, 0, 1, 1])  # the first calls everything by the wrong name
+    >>> cross, within = x @ sources.T, x @ x.T
+    >>> found = multi_source_boosting(sources @ sources.T, np.tile(labels, 2), of, cross, within, labels, 1.0, rounds=1)
+    >>> found.chosen.tolist(), np.sign(found.decide(cross, within)).tolist()
+    ([1], [-1.0, 1.0])
     """
     if rounds < 1:
         raise ValueError("boosting needs at least one round")
@@ -203,6 +210,11 @@ def weighted_machine(kernel: Floats, labels: Floats, weights: Floats, C: float, 
     Scaled by √ω from both sides the system stays well conditioned as weights vanish. The last ``held`` examples, whose
     weights must be positive, are left out in turn, weights as with all of them. Raises ValueError where the kernel is
     found not to be positive semi-definite.
+
+    >>> x, labels = np.array([[-1.0], [1.0], [2.0]]), np.array([-1.0, 1.0, -1.0])
+    >>> machine = weighted_machine(x @ x.T, labels, np.array([1.0, 1.0, 0.0]), C=1e9)  # the last does not count
+    >>> machine.dual[:2].round(6).tolist(), bool(machine.dual[2] == 0.0)
+    ([-0.5, 0.5], True)
     """
     from scipy.linalg.lapack import dposv
 

@@ -47,7 +47,16 @@ class LeaveOneOut(NamedTuple):
 
 
 def leave_one_out(machine: Factorisation, labels: Floats, sources: Floats, balance: Floats) -> LeaveOneOut:
-    """Leave-one-out terms from labels (…, N), source scores (…, N, k) and ζ (…, N); both zero at padding."""
+    """Leave-one-out terms from labels (…, N), source scores (…, N, k) and ζ (…, N); both zero at padding.
+
+    >>> from tlbench.methods.least_squares_svm import class_balance, factorise
+    >>> labels = np.array([-1.0, -1.0, 1.0, 1.0])
+    >>> balance = class_balance(labels)
+    >>> machine = factorise(np.eye(4), balance, C=10.0)  # examples that have nothing in common
+    >>> problem = leave_one_out(machine, labels, labels[:, None], balance)  # and a source that knows the labels
+    >>> problem.residual.round(4).tolist(), problem.influence[:, 0].round(4).tolist()
+    ([1.3333, 1.3333, 1.3333, 1.3333], [1.3333, 1.3333, 1.3333, 1.3333])
+    """
     signed = labels / machine.diagonal
     return LeaveOneOut(signed * machine.dual(labels), signed[..., None] * machine.dual_columns(sources), balance)
 
@@ -57,6 +66,11 @@ def scalar_weights(problem: LeaveOneOut) -> tuple[Floats, Floats]:
 
     f is convex and piecewise linear along each source: its slope is followed through the sorted breakpoints, so the
     result is exact, and the smallest weight of a flat stretch is returned.
+
+    >>> problem = LeaveOneOut(np.array([0.5, 0.5]), np.array([[2.0, -1.0], [2.0, -1.0]]), np.ones(2))
+    >>> weights, bound = scalar_weights(problem)
+    >>> weights.tolist(), bound.tolist()  # the first source takes away all error at ¼; the second would add to it
+    ([0.25, 0.0], [0.0, 1.0])
     """
     slopes = np.swapaxes(problem.influence, -1, -2)
     residual = problem.residual[..., None, :]
@@ -84,6 +98,12 @@ def ball_weights(problem: LeaveOneOut, norm: Norm, nonnegative: bool) -> Floats:
     """β of shape (…, k) minimising f within the unit ball of ``norm``, within 1e-6·max(1, f) of the optimum.
 
     Raises ValueError if a problem's terms are not all finite.
+
+    >>> problem = LeaveOneOut(np.array([9.0]), np.array([[3.0, 4.0, -5.0]]), np.ones(1))
+    >>> ball_weights(problem, "l2", nonnegative=True).round(4).tolist()  # along (3, 4) as far as the ball goes
+    [0.6, 0.8, 0.0]
+    >>> ball_weights(problem, "l1", nonnegative=True).round(4).tolist()  # all on the one that helps most
+    [0.0, 1.0, 0.0]
     """
     stack, (count, sources) = problem.residual.shape[:-1], problem.influence.shape[-2:]
     if sources == 0:

@@ -71,6 +71,11 @@ def fold_tasks(inputs: Sequence[Floats], targets: Sequence[Floats]) -> Tasks:
 
     Raises ValueError for a task without examples, and for examples that are not as many as their targets or not all of
     one length.
+
+    >>> x = np.arange(9.0)[:, None]
+    >>> tasks = fold_tasks([x, x[:4]], [2.0 * x[:, 0] + 1.0, x[:4, 0]])
+    >>> tasks.rows.shape, tasks.counts.tolist()  # nine examples of one number are folded to one row
+    ((2, 1, 1), [9.0, 4.0])
     """
     dimensions = {values.shape[1] for values in inputs}
     if len(dimensions) != 1 or any(len(x) != len(y) for x, y in zip(inputs, targets, strict=True)):
@@ -95,7 +100,12 @@ def fold_tasks(inputs: Sequence[Floats], targets: Sequence[Floats]) -> Tasks:
 
 
 def stack_tasks(problems: Sequence[Tasks]) -> Tasks:
-    """Problems of the same tasks, with examples of their own, as one stack."""
+    """Problems of the same tasks, with examples of their own, as one stack.
+
+    >>> one = fold_tasks([np.ones((3, 1))] * 2, [np.ones(3)] * 2)
+    >>> stack_tasks([one, one, one]).rows.shape
+    (3, 2, 1, 1)
+    """
     most = max(problem.rows.shape[-2] for problem in problems)
 
     def padded(problem: Tasks) -> Tasks:
@@ -111,6 +121,9 @@ def coupling(relationship: Floats, lambda_1: float | Floats, lambda_2: float | F
     """A = Ω(λ₁Ω + λ₂I)⁻¹, (…, m, m), of a relationship Ω (…, m, m); its limit for λ₂ → 0 is I/λ₁, tasks apart.
 
     Raises ValueError unless λ₁ ≥ 0 and λ₂ > 0.
+
+    >>> coupling(np.eye(2) / 2, lambda_1=0.5, lambda_2=1e-12).round(6).tolist()  # apart: I/λ₁
+    [[2.0, 0.0], [0.0, 2.0]]
     """
     _refuse(lambda_1, lambda_2)
     first, second = np.asarray(lambda_1, dtype=np.float64), np.asarray(lambda_2, dtype=np.float64)
@@ -125,6 +138,11 @@ def solve_coupled(tasks: Tasks, coupled: Floats) -> Floats:
     """Weights (…, m, d) of tasks that are coupled by A (…, m, m).
 
     The least of Σ_i (1/n_i)‖y_i − X_i w_i − b_i‖² + ½ tr(W A⁻¹ Wᵀ); with A = I/λ that is a ridge regression of each.
+
+    >>> x = np.arange(4.0)[:, None]
+    >>> tasks = fold_tasks([x, x], [x[:, 0], 3.0 * x[:, 0]])
+    >>> solve_coupled(tasks, 1e9 * np.ones((2, 2))).round(4).tolist()  # slopes 1 and 3, one weight for both
+    [[2.0], [2.0]]
     """
     number, each = tasks.targets.shape[-2:]
     together = tasks.rows.reshape(*tasks.rows.shape[:-3], -1, tasks.rows.shape[-1])
@@ -137,12 +155,21 @@ def solve_coupled(tasks: Tasks, coupled: Floats) -> Floats:
 
 
 def intercepts(tasks: Tasks, weights: Floats) -> Floats:
-    """B (…, m) of weights (…, m, d)."""
+    """B (…, m) of weights (…, m, d).
+
+    >>> x = np.arange(4.0)[:, None]
+    >>> intercepts(fold_tasks([x], [2.0 * x[:, 0] + 5.0]), np.array([[2.0]])).tolist()
+    [5.0]
+    """
     return tasks.target_means - np.einsum("...md,...md->...m", tasks.input_means, weights)
 
 
 def best_relationship(weights: Floats) -> Floats:
-    """Ω = (WᵀW)^½ / tr(WᵀW)^½ (…, m, m) of weights (…, m, d); I/m where all weights are zero."""
+    """Ω = (WᵀW)^½ / tr(WᵀW)^½ (…, m, m) of weights (…, m, d); I/m where all weights are zero.
+
+    >>> best_relationship(np.array([[3.0, 0.0], [0.0, 1.0]])).round(4).tolist()  # lengths, not their squares
+    [[0.75, 0.0], [0.0, 0.25]]
+    """
     sides, sizes, _ = np.linalg.svd(weights, full_matrices=False)
     total = sizes.sum(axis=-1)[..., None, None]
     found = (sides * sizes[..., None, :]) @ np.swapaxes(sides, -1, -2)
@@ -151,7 +178,11 @@ def best_relationship(weights: Floats) -> Floats:
 
 
 def correlations(relationship: Floats) -> Floats:
-    """Ω_ij/√(Ω_ii Ω_jj), (…, m, m); zero for a task that has no weights."""
+    """Ω_ij/√(Ω_ii Ω_jj), (…, m, m); zero for a task that has no weights.
+
+    >>> correlations(np.array([[0.5, -0.5], [-0.5, 0.5]])).round(6).tolist()
+    [[1.0, -1.0], [-1.0, 1.0]]
+    """
     own = np.sqrt(np.diagonal(relationship, axis1=-2, axis2=-1))
     scale = own[..., :, None] * own[..., None, :]
     return np.divide(relationship, scale, out=np.zeros_like(relationship), where=scale > 0.0)
@@ -164,6 +195,12 @@ def learn_relationships(
 
     λ₁ and λ₂ may be arrays whose shape broadcasts with the stack's. Raises ValueError unless λ₁ ≥ 0 and λ₂ > 0, and
     ArithmeticError where the gap is not reached.
+
+    >>> x = np.random.default_rng(0).normal(size=(50, 3))
+    >>> task = x @ [1.0, -2.0, 0.5]
+    >>> found = learn_relationships(fold_tasks([x, x, x], [task, task, -task]), lambda_1=1e-3, lambda_2=1e-3)
+    >>> correlations(found.relationship).round(2).tolist()  # two alike and one turned round
+    [[1.0, 1.0, -1.0], [1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]]
     """
     _refuse(lambda_1, lambda_2)
     shape = np.broadcast_shapes(np.shape(lambda_1), np.shape(lambda_2), tasks.counts.shape[:-1])

@@ -97,6 +97,13 @@ def train_members(kernel: Floats, labels: Floats, scores: Floats) -> Members:
     """All members for kernels (…, N, N), labels −1, 1 or 0 at padding (…, N) and source scores (…, N, k).
 
     Raises ValueError for a machine that lacks a class, and for no sources at all.
+
+    >>> labels = np.array([-1.0, -1.0, 1.0, 1.0])
+    >>> members = train_members(np.eye(4), labels, labels[:, None])  # one source, which knows the labels
+    >>> members.machine.weights.shape, len(WAYS) * len(STRENGTHS)
+    ((12, 1), 12)
+    >>> bool(members.hinge[WAYS.index("none")] > members.hinge[WAYS.index("selected")])
+    True
     """
     if not scores.shape[-1]:
         raise ValueError("there is no source to weight; give at least one")
@@ -128,6 +135,11 @@ def teach(
     ``kernel`` (n, n) is between all examples of the sources; a source is the rows of its positives and its negatives,
     and C is what it was trained with. Sources with too few examples do not play. The lesson is all zero, which teaches
     nothing, where none has enough or there are fewer than two sources.
+
+    >>> rows = (np.arange(20), np.arange(20, 40))
+    >>> lesson = teach(np.eye(40), [rows], [1, 2], 5, 1.0, 3, np.random.default_rng(0))  # one source teaches nothing
+    >>> bool(lesson.accuracy.any() or lesson.hinge.any())
+    False
     """
     most = max(shots)
     players = [

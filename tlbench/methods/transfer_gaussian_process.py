@@ -69,13 +69,27 @@ class Model:
 
 
 def fit_one(inputs: Floats, outputs: Floats) -> Fitted:
-    """The Gaussian process of one task, (n, d) and (n,). Raises ValueError for data that are not such tables."""
+    """The Gaussian process of one task, (n, d) and (n,). Raises ValueError for data that are not such tables.
+
+    >>> x = np.linspace(0.0, 3.0, 12)[:, None]
+    >>> fitted = fit_one(x, np.sin(x[:, 0]))
+    >>> mean, variance = fitted.predict(np.array([[1.5]]))
+    >>> bool(abs(mean[0] - np.sin(1.5)) < 0.02)
+    True
+    """
     data = Observations(inputs, outputs, np.zeros(len(outputs), dtype=np.intp))
     return _fit(one_task(inputs.shape[1]), data, 0, given=0)
 
 
 def fit_multitask(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -> Fitted:
-    """Multi-task learning of a source and a target, each inputs (n, d) and outputs (n,). Errors as in ``fit_one``."""
+    """Multi-task learning of a source and a target, each inputs (n, d) and outputs (n,). Errors as in ``fit_one``.
+
+    >>> x = np.linspace(0.0, 6.0, 15)[:, None]
+    >>> source, target = (x, np.sin(x[:, 0])), (x[:5], -np.sin(x[:5, 0]))
+    >>> fitted = fit_multitask(source, target)
+    >>> bool(correlation_of(fitted.at.between) < -0.9)  # the target is the source upside down
+    True
+    """
     data = two_tasks(source, target)
     return _fit(coregionalised(data.inputs.shape[1]), data, TARGET, given=0)
 
@@ -85,6 +99,13 @@ def fit_adaptive(source: tuple[Floats, Floats], target: tuple[Floats, Floats], c
 
     Unless ``conditional``, the same model maximises the joint likelihood, which the paper decides against: it takes
     apart what the kernel does and what the objective does. Errors as in ``fit_one``.
+
+    >>> x = np.linspace(0.0, 6.0, 15)[:, None]
+    >>> source, target = (x, np.sin(x[:, 0])), (x[:5], np.sin(x[:5, 0]))
+    >>> fitted = fit_adaptive(source, target)
+    >>> mean, _ = fitted.predict(np.array([[5.0]]))  # where the target has no example, and the source has
+    >>> bool(correlation_of(fitted.at.between) > 0.9), bool(abs(mean[0] - np.sin(5.0)) < 0.1)
+    (True, True)
     """
     data = two_tasks(source, target)
     return _fit(adaptive(data.inputs.shape[1]), data, TARGET, given=len(source[1]) if conditional else 0)
@@ -95,6 +116,12 @@ def fit_staged(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -> 
 
     First s², ℓ and σ_S² maximise the likelihood of the source alone, then λ and σ_T² that of the target given the
     source. So a few target outputs have two numbers to decide instead of five.
+
+    >>> x = np.linspace(0.0, 6.0, 15)[:, None]
+    >>> source = (x, np.sin(x[:, 0]))
+    >>> fitted = fit_staged(source, (x[:2], np.sin(x[:2, 0])))
+    >>> fitted.at.lengthscale == fit_one(*source).at.lengthscale  # the source alone decides it
+    True
     """
     data = two_tasks(source, target)
     first = fit_one(*source).at
@@ -110,18 +137,30 @@ def fit_staged(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -> 
 
 
 def two_tasks(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -> Observations:
-    """The examples of both, the source's first."""
+    """The examples of both, the source's first.
+
+    >>> two_tasks((np.zeros((2, 1)), np.zeros(2)), (np.ones((1, 1)), np.ones(1))).tasks.tolist()
+    [0, 0, 1]
+    """
     tasks = np.repeat([SOURCE, TARGET], [len(source[1]), len(target[1])])
     return Observations(np.concatenate([source[0], target[0]]), np.concatenate([source[1], target[1]]), tasks)
 
 
 def adaptive_covariance(signal: float, correlation: float) -> Floats:
-    """B = s² [[1, λ], [λ, 1]]."""
+    """B = s² [[1, λ], [λ, 1]] of signal s² and correlation λ.
+
+    >>> adaptive_covariance(2.0, -0.5).tolist()
+    [[2.0, -1.0], [-1.0, 2.0]]
+    """
     return signal * np.array([[1.0, correlation], [correlation, 1.0]])
 
 
 def correlation_of(between: Floats) -> float:
-    """λ = B_ST / √(B_SS B_TT) of two tasks; 0 where a task has no variance."""
+    """λ = B_ST / √(B_SS B_TT) of two tasks; 0 where a task has no variance.
+
+    >>> correlation_of(adaptive_covariance(2.0, -0.5))
+    -0.5
+    """
     scale = np.sqrt(between[SOURCE, SOURCE] * between[TARGET, TARGET])
     return float(between[SOURCE, TARGET] / scale) if scale > 0.0 else 0.0
 
@@ -141,7 +180,12 @@ def _fit(model: Model, data: Observations, task: int, given: int) -> Fitted:
 
 
 def one_task(inputs: int) -> Model:
-    """B = [s²] by (log s², log ℓ, log σ²)."""
+    """B = [s²] by (log s², log ℓ, log σ²).
+
+    >>> at = one_task(1).hyperparameters(np.log([2.0, 0.5, 0.1]))
+    >>> at.between.round(6).tolist(), round(float(at.lengthscale), 6), at.noise.round(6).tolist()
+    ([[2.0]], 0.5, [0.1])
+    """
     root = np.sqrt(inputs)
 
     def hyperparameters(vector: Floats) -> Hyperparameters:
@@ -160,7 +204,12 @@ def one_task(inputs: int) -> Model:
 
 
 def adaptive(inputs: int) -> Model:
-    """B = s² [[1, λ], [λ, 1]] by (log s², log ℓ, η, log σ_S², log σ_T²), with λ = tanh η."""
+    """B = s² [[1, λ], [λ, 1]] by (log s², log ℓ, η, log σ_S², log σ_T²), with λ = tanh η.
+
+    >>> at = adaptive(1).hyperparameters(np.zeros(5))  # η = 0 leaves the source out
+    >>> at.between.tolist(), at.noise.tolist()
+    ([[1.0, 0.0], [0.0, 1.0]], [1.0, 1.0])
+    """
     root = np.sqrt(inputs)
 
     def hyperparameters(vector: Floats) -> Hyperparameters:
@@ -184,7 +233,11 @@ def adaptive(inputs: int) -> Model:
 
 
 def coregionalised(inputs: int) -> Model:
-    """B = LLᵀ by (L_SS, L_TS, L_TT, log ℓ, log σ_S², log σ_T²)."""
+    """B = LLᵀ by (L_SS, L_TS, L_TT, log ℓ, log σ_S², log σ_T²).
+
+    >>> coregionalised(1).hyperparameters(np.array([1.0, 2.0, 0.0, 0.0, 0.0, 0.0])).between.tolist()  # of rank one
+    [[1.0, 2.0], [2.0, 4.0]]
+    """
     root = np.sqrt(inputs)
 
     def factor(vector: Floats) -> Floats:

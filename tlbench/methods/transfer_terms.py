@@ -47,6 +47,11 @@ def kernel_transfer_terms(
     """Terms of trained machines with duals (…, B, N), one for each of β (B,).
 
     ``kernel`` (…, N, N) and ``scores`` f_s (…, N) are those of the training examples, ``squared_norm`` (…) is ‖w_s‖².
+
+    >>> kernel, nothing_added = np.eye(2), np.zeros((1, 2))
+    >>> terms = kernel_transfer_terms(kernel, nothing_added, np.ones(2), np.array(4.0), np.array([0.5]))
+    >>> terms.target.tolist(), terms.cross.tolist(), terms.penalty.tolist()  # w_t = ½ w_s with ‖w_s‖² = 4
+    ([1.0], [-2.0], [0.0])
     """
     length = np.asarray(squared_norm, dtype=np.float64)[..., None]
     own = np.einsum("...bi,...bi->...b", duals @ kernel, duals)
@@ -62,6 +67,11 @@ def least_squares_terms(
     """Terms of the class-balanced least-squares machine, whose dual is linear in β: a(β) = P y − β P f_s.
 
     Labels in {−1, 1}, or 0 at padding, (…, N). Raises ValueError for a machine that lacks a class.
+
+    >>> x, labels = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
+    >>> terms = least_squares_terms(x @ x.T, labels, x[:, 0], np.array(1.0), np.array([0.0, 1.0]), C=1e9)
+    >>> terms.penalty.round(6).tolist()  # w = 1 explains all: without the source it is learned, with it nothing is
+    [0.5, 0.0]
     """
     used = labels != 0.0
     seen = np.where(used, scores, 0.0)
@@ -82,6 +92,11 @@ def hinge_terms(
     """Terms of the hinge machine with costs C_i (…, N); each β is a machine of its own. Errors as in ``train_hinge``.
 
     Without a bias ``scores`` must not contain the source's.
+
+    >>> x, labels = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
+    >>> terms = hinge_terms(x @ x.T, labels, np.full(2, 9.0), x[:, 0], np.array(1.0), np.array([0.0, 0.5, 1.0]))
+    >>> terms.penalty.round(6).tolist()  # ½ (1 − β)²
+    [0.5, 0.125, 0.0]
     """
     seen = np.where(labels != 0.0, scores, 0.0)
     borrowed = betas[:, None] * seen[..., None, :]
@@ -93,5 +108,9 @@ def hyperplane_products(kernel: Floats, duals: Floats) -> Floats:
     """⟨w_i, w_j⟩ (k, k) of hyperplanes w_j = Σ_i a_ij φ(x_i), from their duals (n, k) and the kernel (n, n).
 
     The diagonal holds each ‖w_j‖²; the mean of all entries is that of the average of the sources.
+
+    >>> x = np.array([[3.0, 0.0], [0.0, 2.0]])
+    >>> hyperplane_products(x @ x.T, np.eye(2)).tolist()  # w_1 and w_2 are the examples themselves
+    [[9.0, 0.0], [0.0, 4.0]]
     """
     return duals.T @ kernel @ duals

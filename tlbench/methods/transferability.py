@@ -31,6 +31,11 @@ def logme(features: Floats, labels: Integers) -> float:
     and then between its neighbours, where the authors iterate a fixed point that has the same stationary points. t is
     kept within ``WIDEST_RATIO``, because features that explain a class without error have no finite evidence.
     Raises ValueError for fewer than two classes, shapes that do not match and features that are not finite.
+
+    >>> labels = np.array([0, 0, 1, 1])
+    >>> tells, does_not = np.array([[0.0], [0.1], [1.0], [1.1]]), np.array([[0.0], [1.0], [0.1], [1.1]])
+    >>> logme(tells, labels) > logme(does_not, labels)
+    True
     """
     from scipy.optimize import minimize_scalar
 
@@ -67,6 +72,10 @@ def leep(probabilities: Floats, labels: Integers) -> float:
 
     A source class of no probability anywhere predicts nothing. Raises ValueError as ``logme``, and where rows are no
     probabilities.
+
+    >>> labels = np.array([0, 0, 1, 1])
+    >>> leep(np.eye(2)[labels], labels), round(leep(np.full((4, 2), 0.5), labels), 4)  # sure and right; log ½
+    (0.0, -0.6931)
     """
     classes = _classes(probabilities, labels)
     if (probabilities < 0).any() or not np.allclose(probabilities.sum(axis=1), 1.0, atol=1e-6):
@@ -85,6 +94,10 @@ def h_score(features: Floats, labels: Integers, shrinkage: float | None = 0.0) -
     is the number of classes less one whatever the features; cov(f) is then shrunk towards its mean variance, and the
     score by as much (Ibrahim, Ponomareva & Mazumder, ECML-PKDD 2022). shrinkage: a share from 0, which is Bao's
     score with a pseudo-inverse, to 1; None for that of Ledoit & Wolf (2004). Raises ValueError as ``logme``.
+
+    >>> labels = np.array([0, 0, 1, 1, 2, 2])
+    >>> round(h_score(np.eye(3)[labels], labels), 6)  # the class itself: the number of classes less one
+    2.0
     """
     classes = _classes(features, labels)
     centred = features - features.mean(axis=0)
@@ -102,6 +115,9 @@ def ledoit_wolf_shrinkage(features: Floats) -> float:
 
     Ledoit & Wolf, Journal of Multivariate Analysis 88 (2004), section 3: the estimated error of the sample covariance
     over its squared distance from the target, both in mean squares. 0 where the covariance is its target already.
+
+    >>> ledoit_wolf_shrinkage(np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))  # no axis is longer
+    0.0
     """
     count, size = features.shape
     centred = features - features.mean(axis=0)

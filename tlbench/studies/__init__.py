@@ -39,6 +39,6 @@ def require_part(study: Study) -> None:
     missing = [package for package in PARTS.get(study.part or "", ()) if find_spec(package) is None]
     if missing:
         raise MissingPartError(
-            f"this experiment needs {', '.join(missing)}, which is not installed; "
-            f"install it with: pip install 'tlbench[{study.part}]'"
+            f"this experiment needs {' and '.join(missing)}, not installed here; "
+            f"to have it: pip install 'tlbench[{study.part}]'"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..records import printable
 from ..sheet import Format, Sheet, written
 
 PLAIN_WIDTH = 160
@@ -33,7 +35,12 @@ def console(stderr: bool = False) -> Console:
 
 def say(message: str, stderr: bool = False) -> None:
     """A line of plain text, never wrapped or styled by what it holds."""
-    print(message, file=sys.stderr if stderr else sys.stdout)
+    print(printable(message), file=sys.stderr if stderr else sys.stdout)
+
+
+def one_line(text: str) -> str:
+    """Text with what would break or colour a line, and bytes of a file name that are no text, as escapes."""
+    return re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text)
 
 
 def show(sheets: Sequence[Sheet], form: Format = "table") -> None:
@@ -48,7 +55,7 @@ def show(sheets: Sequence[Sheet], form: Format = "table") -> None:
         for column, heading in enumerate(sheet.headings):
             table.add_column(heading, overflow="fold", justify="right" if sheet.is_number(column) else "left")
         for row in sheet.rows:
-            table.add_row(*(Text(cell.text, MARKS.get(cell.mark, "")) for cell in row))
+            table.add_row(*(Text(one_line(cell.text), MARKS.get(cell.mark, "")) for cell in row))
         console().print(table)
 
 

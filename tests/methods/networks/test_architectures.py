@@ -11,7 +11,7 @@ from torch import nn
 
 from tlbench.methods.networks.architectures import ARCHITECTURES
 from tlbench.methods.networks.stages import Dropout
-from tlbench.studies.layers.layer_transfer import NETWORKS, Choices
+from tlbench.studies.layers.choices import NETWORKS, Choices
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
 OF_THE_PAPERS_SHAPE = ("digits8", "small32", "caffenet")

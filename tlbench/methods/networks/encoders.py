@@ -62,25 +62,46 @@ class Domain:
 
 
 def reconstruction_loss(inputs: Tensor, outputs: Tensor, present: Tensor) -> Tensor:
-    """Mean squared error of a number of the inputs: (N, d), (K, N, d) and weights (K, N) → (K,)."""
+    """Mean squared error of a number of the inputs: (N, d), (K, N, d) and weights (K, N) → (K,).
+
+    >>> inputs, outputs = torch.zeros(2, 1), torch.tensor([[[1.0], [3.0]]])
+    >>> reconstruction_loss(inputs, outputs, torch.tensor([[0.5, 0.5]])).tolist()  # of 1 and 9
+    [5.0]
+    """
     return ((outputs - inputs).square().mean(-1) * present).sum(-1)
 
 
 def classification_loss(scores: Tensor, labels: Tensor, labelled: Tensor) -> Tensor:
-    """Weighted mean of −log softmax(scores)[label]: (K, N, C), (N,) and weights (K, N) → (K,)."""
+    """Weighted mean of −log softmax(scores)[label]: (K, N, C), (N,) and weights (K, N) → (K,).
+
+    >>> only_the_first = torch.tensor([[1.0, 0.0]])
+    >>> sure = torch.tensor([[[99.0, 0.0], [99.0, 0.0]]])  # right of the first; of the second no label is known
+    >>> classification_loss(sure, torch.tensor([0, 1]), only_the_first).abs().tolist()
+    [0.0]
+    """
     log_shares = functional.log_softmax(scores, dim=-1)
     own = log_shares.gather(-1, labels.expand(len(scores), -1).unsqueeze(-1)).squeeze(-1)
     return -(own * labelled).sum(-1)
 
 
 def mean_code(codes: Tensor, weights: Tensor) -> Tensor:
-    """Means of positive codes, each brought to sum one (ibid., eq. 4): (K, N, c), weights (K, G, N) → (K, G, c)."""
+    """Means of positive codes, each brought to sum one (ibid., eq. 4): (K, N, c), weights (K, G, N) → (K, G, c).
+
+    >>> codes = torch.tensor([[[1.0, 1.0], [0.0, 1.0]]])
+    >>> mean_code(codes, torch.tensor([[[0.5, 0.5]]])).double().round(decimals=4).tolist()  # (½, 1), brought to sum one
+    [[[0.3333, 0.6667]]]
+    """
     mean = weights @ codes
     return mean / mean.sum(-1, keepdim=True).clamp_min(LEAST_SHARE)
 
 
 def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:
-    """KL(p‖q) + KL(q‖p) = Σ (p − q) log(p/q) of shares (…, c) (ibid., eq. 3) → (…)."""
+    """KL(p‖q) + KL(q‖p) = Σ (p − q) log(p/q) of shares (…, c) (ibid., eq. 3) → (…).
+
+    >>> p, q = torch.tensor([0.25, 0.75]), torch.tensor([0.75, 0.25])
+    >>> round(symmetric_divergence(p, q).item(), 4), symmetric_divergence(p, p).item()  # log 3
+    (1.0986, 0.0)
+    """
     logs = first.clamp_min(LEAST_SHARE).log() - second.clamp_min(LEAST_SHARE).log()
     return ((first - second) * logs).sum(-1)
 

@@ -102,6 +102,9 @@ def nearest_neighbours(points: Tensor, neighbours: int) -> Tensor:
     """W (n, n) of 0 and 1: one where either of two of the points (n, dimensions) is among the other's nearest.
 
     Raises ValueError where there are no more points than neighbours.
+
+    >>> nearest_neighbours(torch.tensor([[0.0], [1.0], [9.0]]), 1).int().tolist()  # the last's is the second
+    [[0, 1, 0], [1, 0, 1], [0, 1, 0]]
     """
     if len(points) <= neighbours:
         raise ValueError(f"{neighbours} neighbours need more than {len(points)} pictures; set fewer neighbours")

@@ -11,6 +11,9 @@ def digits4(classes: int, channels: int) -> StagedNetwork:
     """Two convolutions and two layers over all units, for 8 × 8 pictures: 13 thousand weights.
 
     Convolutions take every second place instead of pooling, which would cost half as much again.
+
+    >>> sum(weight.numel() for weight in digits4(10, 1).parameters())
+    13706
     """
 
     def convolution(inputs: int, outputs: int) -> nn.Sequential:

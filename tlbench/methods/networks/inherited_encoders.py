@@ -54,6 +54,10 @@ def batches(sizes: Sequence[int], batch: int, steps: int, generator: np.random.G
     """Rows shown at each step to each member, from the first ``sizes[k]`` of the pictures: (steps, K, batch).
 
     One uniform draw, stretched to each size: members differ by their sizes alone.
+
+    >>> shown = batches([2, 100], batch=4, steps=3, generator=np.random.default_rng(0))
+    >>> shown.shape, bool((shown[:, 0] < 2).all())  # the first member has two pictures
+    ((3, 2, 4), True)
     """
     drawn = generator.random((steps, 1, batch))
     rows: NDArray[np.int64] = (drawn * np.array(sizes)[None, :, None]).astype(np.int64)
@@ -105,6 +109,11 @@ def explained_variance(made: NDArray[np.float64], wanted: NDArray[np.float64]) -
     """1 − Σ‖wanted − made‖² / Σ‖wanted − mean of wanted‖²: (K, N, p), (N, p) → (K,).
 
     It is below zero for what is worse than the mean.
+
+    >>> wanted = np.array([[0.0], [1.0]])
+    >>> mean = np.full((1, 2, 1), 0.5)
+    >>> explained_variance(wanted[None], wanted).tolist(), explained_variance(mean, wanted).tolist()
+    ([1.0], [0.0])
     """
     left = np.square(made - wanted).sum((1, 2))
     scale = np.square(wanted - wanted.mean(0)).sum()
@@ -116,6 +125,10 @@ def intersection_over_union(made: NDArray[np.float64], wanted: NDArray[np.float6
     """Mean over pictures of |both ink| / |either ink|, ink where ``made`` exceeds ½: (K, N, p), (N, p) → (K,).
 
     A picture without ink in both counts one.
+
+    >>> wanted = np.array([[1.0, 1.0, 0.0, 0.0]])
+    >>> intersection_over_union(np.array([[[0.9, 0.1, 0.8, 0.2]]]), wanted).round(4).tolist()  # one of three
+    [0.3333]
     """
     ours, truth = made > 0.5, wanted > 0.5
     both, either = (ours & truth).sum(-1), (ours | truth).sum(-1)

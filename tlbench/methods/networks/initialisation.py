@@ -22,6 +22,13 @@ def initialise(
     gaussian: the paper's, N(0, std²) with the stage's own std and bias. scaled: N(0, 2 / fan-in) with zero biases,
     which keeps the variance of rectified units from layer to layer (He et al., ICCV 2015, eq. 10). Normalisation layers
     become the identity. ``generator(stage)`` lies on the CPU, so that a draw is the same on every device.
+
+    >>> from tlbench.methods.networks.four_layers import digits4
+    >>> one, other = digits4(10, 1), digits4(10, 1)
+    >>> for network in (one, other):
+    ...     initialise(network, "scaled", lambda stage: torch.Generator().manual_seed(stage))
+    >>> all(bool(left.equal(right)) for left, right in zip(one.parameters(), other.parameters()))
+    True
     """
     for place in layers if layers is not None else range(len(network.stages)):
         source = generator(place)

@@ -57,7 +57,12 @@ def layer_weights(network: StagedNetwork, start: int, stop: int) -> dict[str, Te
 
 
 def shared_weights(network: StagedNetwork) -> dict[str, Tensor]:
-    """w_S: those of every stage but the last."""
+    """w_S: those of every stage but the last.
+
+    >>> from tlbench.methods.networks.four_layers import digits4
+    >>> list(shared_weights(digits4(10, 1)))  # no biases, and nothing of the head
+    ['stages.0.0.weight', 'stages.1.0.weight', 'stages.2.1.weight']
+    """
     return layer_weights(network, 0, len(network.stages) - 1)
 
 
@@ -68,7 +73,13 @@ def head_decay(network: StagedNetwork) -> Tensor:
 
 
 def distance(network: StagedNetwork, source: Source) -> float:
-    """‖w_S − w_S⁰‖, how far the shared weights are from the source's."""
+    """‖w_S − w_S⁰‖, how far the shared weights are from the source's.
+
+    >>> from tlbench.methods.networks.four_layers import digits4
+    >>> network = digits4(10, 1)
+    >>> distance(network, Source(network))
+    0.0
+    """
     with torch.no_grad():
         return float(_total(moved.square() for moved in _moved(network, source).values()).sqrt())
 
@@ -103,7 +114,13 @@ def lp(p: float) -> Penalty:
 
 
 def l2_sp(network: StagedNetwork, source: Source, batch: Batch) -> Tensor:  # noqa: ARG001
-    """½ ‖w_S − w_S⁰‖² (Li, Grandvalet & Davoine, ICML 2018; the head's part is ``head_decay``)."""
+    """½ ‖w_S − w_S⁰‖² (Li, Grandvalet & Davoine, ICML 2018; the head's part is ``head_decay``).
+
+    >>> from tlbench.methods.networks.four_layers import digits4
+    >>> network, nothing_seen = digits4(10, 1), Batch(torch.zeros(0), torch.zeros(0), torch.zeros(0))
+    >>> l2_sp(network, Source(network), nothing_seen).item(), l2(network, Source(network), nothing_seen).item() > 0
+    (0.0, True)
+    """
     return 0.5 * _total(moved.square() for moved in _moved(network, source).values())
 
 
@@ -153,6 +170,9 @@ def with_mean_one(fisher: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     The factor is of the strength alone; Li et al.'s code adds a constant or clips instead. Raises ValueError where all
     are zero.
+
+    >>> with_mean_one({"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([9.0])})["b"].tolist()
+    [2.25]
     """
     mean = float(torch.cat([values.flatten() for values in fisher.values()]).mean())
     if mean == 0.0:

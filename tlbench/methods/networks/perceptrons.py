@@ -111,6 +111,10 @@ def draw_perceptrons(
 
     sizes: of the inputs, every hidden layer, and the classes. Weights are N(0, 2 / inputs of the layer), which keeps
     the variance of rectified units from layer to layer (He et al., ICCV 2015, eq. 10); biases are zero.
+
+    >>> stack = draw_perceptrons([4, 8, 3], [torch.Generator().manual_seed(seed) for seed in (5, 6, 5)])
+    >>> len(stack), bool(stack.weights[0][0].equal(stack.weights[0][2]))  # the same generator, the same network
+    (3, True)
     """
     weights: list[Tensor] = []
     biases: list[Tensor] = []
@@ -127,6 +131,10 @@ class Descent:
 
     A step divides by the size of past gradients, so the scale of a loss does not change how fast a network learns: two
     losses that differ by a factor alone give the same training.
+
+    >>> descent = Descent(steps=100, batch=10, learning_rate=0.5)
+    >>> descent.rate(0), descent.rate(50)
+    (0.5, 0.25)
     """
 
     steps: int

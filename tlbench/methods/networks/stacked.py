@@ -45,7 +45,13 @@ def stacked_perceptron(
 
 
 def squared_weights(parts: Sequence[nn.Module]) -> Tensor:
-    """Each member's sum of squared weights, biases left out: (K,)."""
+    """Each member's sum of squared weights, biases left out: (K,).
+
+    >>> layer = StackedLinear(2, inputs=3, outputs=4, generator=torch.Generator().manual_seed(0))
+    >>> first, second = squared_weights([layer])  # all members start from one draw
+    >>> bool(first == second)
+    True
+    """
     weights = [layer.weight for part in parts for layer in part.modules() if isinstance(layer, StackedLinear)]
     return torch.stack([weight.square().sum((1, 2)) for weight in weights]).sum(0)
 

@@ -23,6 +23,11 @@ class Dropout(nn.Module):
 
     It opens the stage it feeds: what a frozen stage puts out is then the same in every epoch, and the units that a
     trained layer sees are still dropped, as in the authors' Caffe, where a frozen layer's dropout stays on.
+
+    >>> dropout = Dropout(0.5)
+    >>> dropout.generator = torch.Generator().manual_seed(0)
+    >>> sorted(set(dropout(torch.ones(100)).tolist())), dropout.eval()(torch.ones(2)).tolist()
+    ([0.0, 2.0], [1.0, 1.0])
     """
 
     def __init__(self, rate: float) -> None:
@@ -46,6 +51,11 @@ class StagedNetwork(nn.Module):
     A layer is a stage: what has weights, with all that follows it before the next weights. gaussians: each stage's
     PlainGaussian. side, channels: of the square pictures it takes. scale, centre: a pixel value p of 0…255 comes in as
     (p − centre) / scale.
+
+    >>> network = StagedNetwork([nn.Linear(1, 3), nn.Linear(3, 2)], [], side=1, channels=1, scale=1.0, centre=0.0)
+    >>> network.freeze(1)
+    >>> [weight.requires_grad for weight in network.parameters()]
+    [False, False, True, True]
     """
 
     def __init__(
@@ -102,6 +112,11 @@ def inherit(network: StagedNetwork, source: dict[str, Tensor], layers: int) -> N
     """Copy the first ``layers`` stages of a source network of the same architecture, statistics included.
 
     Raises ValueError where the source lacks a weight or has it in another shape.
+
+    >>> one, other = (StagedNetwork([nn.Linear(1, 3), nn.Linear(3, 2)], [], 1, 1, 1.0, 0.0) for _ in range(2))
+    >>> inherit(one, other.state_dict(), layers=1)
+    >>> [bool(one.stages[place].weight.equal(other.stages[place].weight)) for place in (0, 1)]
+    [True, False]
     """
     own = network.state_dict()
     prefixes = tuple(f"stages.{place}." for place in range(layers))

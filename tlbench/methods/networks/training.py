@@ -29,6 +29,10 @@ class Recipe:
     over the first tenth of all steps and falls to zero over the others (Goyal et al. 2017, section 2.2; Loshchilov &
     Hutter, ICLR 2017, eq. 5, without restarts), "steps" divides by ten after each
     of ``milestones`` (shares of the epochs; the paper's are 100, 200, 300 and 400 of 450 thousand iterations).
+
+    >>> recipe = Recipe(epochs=10, batch=50, learning_rate=0.1)
+    >>> recipe.rate(0.1), round(recipe.rate(1.0), 9)  # the top after a tenth of all steps, and the end
+    (0.1, 0.0)
     """
 
     epochs: int

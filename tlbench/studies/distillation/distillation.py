@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from ...datasets import DataError, LabelledPictures, generator
 from ...protocol import Value
-from ...study import Block, Columns, Keeping, Piece, Study
+from ...study import MOST, Block, Columns, Keeping, Piece, Study
 from .choices import (
     SIDE,
     Choices,
@@ -62,7 +62,7 @@ class Parameters(Common, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """
 
     pictures: Annotated[list[Positive], Meta(min_length=1)]
-    layers: Annotated[list[Annotated[int, Meta(ge=2)]], Meta(min_length=1)]
+    layers: Annotated[list[Annotated[int, Meta(ge=2, le=MOST)]], Meta(min_length=1)]
     hidden: Annotated[list[Positive], Meta(min_length=1)]
     temperature: Annotated[list[Temperature], Meta(min_length=1)]
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ...datasets import LabelledPictures
 from ...protocol import Value
-from ...study import Block, Columns, Keeping, Piece, Study
+from ...study import MOST, Block, Columns, Keeping, Piece, Study
 from .choices import SIDE, Choices, Degree, Drawn, Positive, Temperature, batches_of_splits, draw, require_teacher
 
 SAYS = {
@@ -40,7 +40,7 @@ Missing = Literal["one", "all but two"]
 class Common(Choices, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Further choices. layers, hidden: hidden layers of a student, and units of each."""
 
-    layers: Annotated[int, Meta(ge=1)]
+    layers: Annotated[int, Meta(ge=1, le=MOST)]
     hidden: Positive
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...datasets import generator
 from ...methods.networks.encoders import Domain, EncoderDecoder, Strengths, fit
-from .encoder_decoder import Floats, Parameters, Sight
+from .code_choices import Floats, Parameters, Sight
 
 
 def strengths_of(condition: str, parameters: Parameters) -> Strengths:

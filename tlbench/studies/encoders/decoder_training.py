@@ -23,7 +23,7 @@ from ...methods.networks.inherited_encoders import (
 )
 from ...methods.networks.stacked import StackedLinear
 from ...study import Columns
-from .new_decoder import Drawn, Parameters, TaskName
+from .decoder_choices import Drawn, Parameters, TaskName
 
 EXAMPLES_SHOWN = 4
 CENTRE = 0.5

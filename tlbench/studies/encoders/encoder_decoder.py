@@ -7,24 +7,15 @@ and a target's. Only the declaration lies here; what needs the optional part is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Meta
-from numpy.typing import NDArray
 
 from ...datasets import DataError, FeaturePack, KernelData, generator
 from ...study import Block, Columns, Keeping, Piece, Study
+from .code_choices import LEAST_TEST_PICTURES, Floats, Parameters, Rows, Sight
 from .views import ends_of, see, views_of
-
-Positive = Annotated[int, Meta(ge=1)]
-Strength = Annotated[float, Meta(ge=0)]
-Rows = NDArray[np.intp]
-Floats = NDArray[np.float64]
-LEAST_TEST_PICTURES = 15
 
 SAYS = {
     "none": "no transfer: the target's encoder and a head, from labelled target pictures alone",
@@ -36,48 +27,6 @@ SAYS = {
     "encoder-decoder": "an encoder and a decoder for each space, aligned codes, one head",
     "encoder-decoder-pairs": "the same, and some unlabelled target pictures are seen in the source's space too",
 }
-
-
-class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Factors and choices; the protocol file gives the reason for each value. views: one in a block, all in a run."""
-
-    shots: Annotated[list[Positive], Meta(min_length=1)]
-    views: str | Annotated[list[str], Meta(min_length=1)]
-    draws: Annotated[int, Meta(ge=1, le=999)]
-    classes: Annotated[int, Meta(ge=2)]
-    source_pictures: Positive
-    target_pictures: Positive
-    test_pictures: Annotated[int, Meta(ge=LEAST_TEST_PICTURES)]
-    paired_pictures: Positive
-    noise: Strength
-    hidden: Positive
-    code: Positive
-    steps: Positive
-    learning_rate: Annotated[float, Meta(gt=0)]
-    reconstruction: Strength
-    alignment: Strength
-    classification: Strength
-    pairs: Strength
-    decay: Strength
-    seed: Annotated[int, Meta(ge=0)]
-
-    def __post_init__(self) -> None:
-        """Refuse views that name no two spaces, numbers that are none, and more shots or pairs than pictures."""
-        for pair in self.pairs_of_views:
-            ends_of(pair)
-        for name in ("noise", "learning_rate", "reconstruction", "alignment", "classification", "pairs", "decay"):
-            if not isfinite(getattr(self, name)):
-                raise ValueError(f"{name} must be a finite number")
-        if max(self.shots) + self.paired_pictures > self.target_pictures:
-            raise ValueError(
-                f"{max(self.shots)} shots and {self.paired_pictures} paired pictures need as many target_pictures "
-                f"together, not {self.target_pictures}"
-            )
-
-    @property
-    def pairs_of_views(self) -> Sequence[str]:
-        """Those of a run, or the one of a block."""
-        return self.views if isinstance(self.views, list) else [self.views]
 
 
 def cut(data: KernelData, parameters: Parameters, conditions: Sequence[str], seeds: int) -> list[Piece]:
@@ -112,22 +61,6 @@ def _pack_of(data: KernelData, parameters: Parameters) -> FeaturePack:
         if not np.isfinite(values).all():
             raise DataError(f"feature '{kind}' holds numbers that are not finite; remove those examples")
     return data
-
-
-@dataclass(frozen=True)
-class Sight:
-    """A unit's pictures as they are seen, standardised, float32.
-
-    source: (S, d), labels (S,). target: (T, e), labels (T,), the first of every class, then the second of every class …
-    paired: examples of the end of ``target`` in the source's space, (P, d), and in the target's, (P, e). test: (N, e),
-    labels (N,).
-    """
-
-    source: tuple[Floats, Rows]
-    target: tuple[Floats, Rows]
-    paired: tuple[Floats, Floats]
-    test: tuple[Floats, Rows]
-    classes: tuple[str, ...]
 
 
 def look(pack: FeaturePack, parameters: Parameters, unit: str, split: int) -> Sight:

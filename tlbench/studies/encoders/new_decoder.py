@@ -8,24 +8,15 @@ Only the declaration lies here; what needs the optional part is in ``decoder_tra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Meta
-from numpy.typing import NDArray
 
 from ...datasets import DataError, LabelledPictures, draw_class_split, generator, most_classes_per_half
 from ...study import Block, Columns, Keeping, Piece, Study
+from .decoder_choices import Drawn, Floats, Parameters, Rows
 from .decoder_pictures import draw_pictures_made
-
-Positive = Annotated[int, Meta(ge=1)]
-TaskName = Literal["reconstruction", "segmentation"]
-Floats = NDArray[np.float32]
-Rows = NDArray[np.intp]
-LEAST_TEST_PICTURES = 15
 
 SAYS = {
     "scratch": "encoder and decoder from random weights",
@@ -35,36 +26,6 @@ SAYS = {
     "autoencoder-frozen": "the encoder of the source's autoencoder, frozen, under a new decoder",
     "autoencoder-tuned": "the same, learned on with the decoder",
 }
-
-
-class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Factors and choices; the protocol file gives the reason for each value. task: one in a block, all in a run."""
-
-    task: TaskName | Annotated[list[TaskName], Meta(min_length=1)]
-    pictures: Annotated[list[Positive], Meta(min_length=1)]
-    draws: Annotated[int, Meta(ge=1, le=999)]
-    classes_per_half: Annotated[int, Meta(ge=2)]
-    test_pictures: Annotated[int, Meta(ge=LEAST_TEST_PICTURES)]
-    noise: Annotated[float, Meta(ge=0)]
-    ink: Annotated[float, Meta(gt=0, lt=1)]
-    hidden: Positive
-    code: Positive
-    batch: Positive
-    source_steps: Positive
-    steps: Positive
-    learning_rate: Annotated[float, Meta(gt=0)]
-    seed: Annotated[int, Meta(ge=0)]
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are none."""
-        for name in ("noise", "learning_rate"):
-            if not isfinite(getattr(self, name)):
-                raise ValueError(f"{name} must be a finite number")
-
-    @property
-    def tasks(self) -> Sequence[TaskName]:
-        """Those of a run, or the one of a block."""
-        return self.task if isinstance(self.task, list) else [self.task]
 
 
 def cut(data: LabelledPictures, parameters: Parameters, conditions: Sequence[str], seeds: int) -> list[Piece]:
@@ -89,18 +50,6 @@ def cut(data: LabelledPictures, parameters: Parameters, conditions: Sequence[str
         for task in parameters.tasks
         for condition in conditions
     ]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A unit's pictures, (n, side²) grey from 0 to 1, without noise and with it; labels are of the source alone."""
-
-    source: tuple[Floats, Floats]
-    source_labels: Rows
-    target: tuple[Floats, Floats]
-    test: tuple[Floats, Floats]
-    classes: tuple[tuple[str, ...], tuple[str, ...]]
-    side: int
 
 
 def draw(data: LabelledPictures, parameters: Parameters, unit: str, split: int) -> Drawn:

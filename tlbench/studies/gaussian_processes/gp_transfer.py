@@ -22,22 +22,22 @@ import numpy as np
 from msgspec import Meta
 
 from ...datasets import DataError, RegressionTables, generator
-from ...study import Block, Columns, Keeping, Study, units_by_groups
+from ...study import MOST, MOST_SEED, Block, Columns, Keeping, Study, units_by_groups
 from .conditions import FITS, METRICS, SAYS, Scale, Task, learned_correlation, measure, measurement_columns
 
 LEAST_TEST_EXAMPLES = 15
-Whole = Annotated[int, Meta(ge=1)]
+Whole = Annotated[int, Meta(ge=1, le=MOST)]
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Factors and choices; the protocol file gives the reason for each value."""
 
-    labels: Annotated[list[Annotated[int, Meta(ge=2)]], Meta(min_length=1)]
+    labels: Annotated[list[Annotated[int, Meta(ge=2, le=MOST)]], Meta(min_length=1)]
     draws: Annotated[int, Meta(ge=1, le=999)]
     source_examples: Annotated[int, Meta(ge=2, le=5000)]
     test_examples: Annotated[int, Meta(ge=LEAST_TEST_EXAMPLES)]
     outputs: Literal["together", "each"]
-    seed: Annotated[int, Meta(ge=0)]
+    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
 
 
 @dataclass(frozen=True)

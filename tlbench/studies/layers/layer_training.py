@@ -16,7 +16,7 @@ from ...methods.networks.pictures import Cropped, Held, Inputs, Through, advance
 from ...methods.networks.stages import StagedNetwork, inherit
 from ...methods.networks.training import Progress, Recipe, train
 from ...study import Arrays, Block, Keeping
-from .layer_transfer import Half, Training
+from .choices import Half, Training
 
 MOST_HELD = 4 << 30
 """Bytes of frozen layers' outputs that a process holds; beyond, they are computed again in every epoch."""

@@ -17,8 +17,8 @@ from ...methods.networks.initialisation import initialise
 from ...methods.networks.pictures import Held, Inputs, Through, advance, bytes_after
 from ...methods.networks.training import Recipe, train
 from ...study import Block, Estimate
+from .choices import NETWORKS, Half, Training, draw_half
 from .layer_training import MOST_HELD, PRECISIONS, frozen_layers, on_device
-from .layer_transfer import NETWORKS, Half, Training, draw_half
 
 STEPS = 4
 WARM_UP_STEPS = 2

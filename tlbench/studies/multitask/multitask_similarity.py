@@ -16,13 +16,13 @@ import msgspec
 from msgspec import Meta
 
 from ...datasets import DataError, FeaturePack, KernelData
-from ...study import Block, Columns, Keeping, Piece, Study, units_by_groups
+from ...study import GREATEST, LEAST, MOST, MOST_SEED, Block, Columns, Keeping, Piece, Study, units_by_groups
 from .drawing import draw_relationships
 from .learner_tables import METRICS, TABLES, learn_all
 from .learners import SAYS, Strengths
 from .task_samples import Sample, draw_tasks, one_against_rest, parts_of
 
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(ge=LEAST, le=GREATEST)]
 Loading = Annotated[float, Meta(gt=-1, lt=1)]
 Relation = Literal["alike", "mixed", "as-found"]
 GROUP_OF = {"single-task": "apart", "pooled": "apart", "mtrl": "learned", "known-relations": "known"}
@@ -31,19 +31,19 @@ GROUP_OF = {"single-task": "apart", "pooled": "apart", "mtrl": "learned", "known
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Factors and choices; the protocol file has the reason for each. relation: one in a block, all in a run."""
 
-    examples: Annotated[list[Annotated[int, Meta(ge=2)]], Meta(min_length=1)]
+    examples: Annotated[list[Annotated[int, Meta(ge=2, le=MOST)]], Meta(min_length=1)]
     relation: Relation | Annotated[list[Relation], Meta(min_length=1)]
     draws: Annotated[int, Meta(ge=1, le=999)]
     loadings: Annotated[list[Loading], Meta(min_length=2)]
     alike: Annotated[float, Meta(gt=0, lt=1)]
-    dimensions: Annotated[int, Meta(ge=1)]
+    dimensions: Annotated[int, Meta(ge=1, le=MOST)]
     noise: Annotated[float, Meta(ge=0, le=100)]
-    test_examples: Annotated[int, Meta(ge=5)]
-    folds: Annotated[int, Meta(ge=2)]
+    test_examples: Annotated[int, Meta(ge=5, le=MOST)]
+    folds: Annotated[int, Meta(ge=2, le=MOST)]
     lambda_alone: Annotated[list[Positive], Meta(min_length=1)]
     lambda_1: Annotated[list[Positive], Meta(min_length=1)]
     lambda_2: Annotated[list[Positive], Meta(min_length=1)]
-    seed: Annotated[int, Meta(ge=0)]
+    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
 
     def __post_init__(self) -> None:
         """Refuse budgets that differ, and more tasks than there are directions."""

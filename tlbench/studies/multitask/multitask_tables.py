@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from ...datasets import DataError, RegressionTables
-from ...study import Block, Columns, Keeping, Study, units_by_groups
+from ...study import MOST, MOST_SEED, Block, Columns, Keeping, Study, units_by_groups
 from .drawing import draw_relationships
 from .learner_tables import TABLES, learn_all
 from .learners import SAYS, Strengths
@@ -25,14 +25,14 @@ from .task_samples import Sample, groups_of, regressions
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Factors and choices; the protocol file gives the reason for each value."""
 
-    examples: Annotated[list[Annotated[int, Meta(ge=2)]], Meta(min_length=1)]
+    examples: Annotated[list[Annotated[int, Meta(ge=2, le=MOST)]], Meta(min_length=1)]
     groups: Annotated[int, Meta(ge=1, le=99)]
     parts: Annotated[int, Meta(ge=1, le=99)]
-    folds: Annotated[int, Meta(ge=2)]
+    folds: Annotated[int, Meta(ge=2, le=MOST)]
     lambda_alone: Annotated[list[Positive], Meta(min_length=1)]
     lambda_1: Annotated[list[Positive], Meta(min_length=1)]
     lambda_2: Annotated[list[Positive], Meta(min_length=1)]
-    seed: Annotated[int, Meta(ge=0)]
+    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
 
     def __post_init__(self) -> None:
         """Refuse budgets that differ."""

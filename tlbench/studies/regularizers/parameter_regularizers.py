@@ -10,20 +10,15 @@ with the strength that was chosen. Only the declaration lies here; what needs th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta
 
 from ...datasets import DataError, LabelledPictures
 from ...study import Block, Columns, Keeping, Piece, Study
-from .class_draws import Amounts, draw_classes
+from .choices import Parameters
+from .class_draws import draw_classes
 from .drawing import draw_distance, draw_gain
-
-Positive = Annotated[int, Meta(ge=1)]
-Count = Annotated[int, Meta(ge=0)]
-Above = Annotated[float, Meta(gt=0)]
 
 SIDES = {"digits4": 8, "digits8": 8, "small32": 32}
 """Networks without normalisation and dropout: a penalty then sees the very function that is tested."""
@@ -42,51 +37,6 @@ SAYS = {
     "input-gradient": "the slope of the loss in the pictures",
     "laplacian": "differences of predictions between neighbours, unlabelled pictures included",
 }
-
-
-class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Factors and choices; the protocol file gives the reason for each value.
-
-    classes_per_half: 0 for half of all classes. source_pictures: of each class, 0 for all there are.
-    """
-
-    shots: Annotated[list[Positive], Meta(min_length=1)]
-    draws: Annotated[int, Meta(ge=1, le=999)]
-    rehearsals: Annotated[int, Meta(ge=1, le=99)]
-    strengths: Annotated[list[Above], Meta(min_length=1)]
-    network: Literal["digits4", "digits8", "small32"]
-    classes_per_half: Count
-    source_pictures: Count
-    unlabelled: Count
-    test_pictures: Positive
-    source_epochs: Positive
-    steps: Positive
-    batch: Positive
-    learning_rate: Above
-    head_decay: Annotated[float, Meta(ge=0)]
-    p: Annotated[float, Meta(ge=1)]
-    k: Positive
-    neighbours: Positive
-    seed: Count
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are not finite, a strength twice, and fewer pictures than a graph of neighbours needs."""
-        for name in ("learning_rate", "head_decay", "p"):
-            if not isfinite(getattr(self, name)):
-                raise ValueError(f"{name} must be a finite number")
-        if not all(isfinite(strength) for strength in self.strengths):
-            raise ValueError("strengths must be finite numbers")
-        if len(set(self.strengths)) < len(self.strengths):
-            raise ValueError("strengths names one of them twice; each counts once")
-        if self.unlabelled <= self.neighbours:
-            raise ValueError(f"{self.neighbours} neighbours need more unlabelled pictures than {self.unlabelled}")
-
-    @property
-    def amounts(self) -> Amounts:
-        """Pictures that a unit uses."""
-        return Amounts(
-            self.classes_per_half, self.source_pictures, max(self.shots), self.unlabelled, self.test_pictures
-        )
 
 
 def cut(pictures: LabelledPictures, parameters: Parameters, conditions: Sequence[str], seeds: int) -> list[Piece]:

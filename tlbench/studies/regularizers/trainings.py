@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -40,10 +38,8 @@ from ...methods.networks.pictures import Held, held
 from ...methods.networks.stages import StagedNetwork, inherit
 from ...methods.networks.training import Recipe, TrainingError, accuracy, train
 from ...study import Columns, Keeping
+from .choices import Parameters
 from .class_draws import ClassDraw, Rows
-
-if TYPE_CHECKING:
-    from .parameter_regularizers import Parameters
 
 NETWORKS = {"digits4": digits4, **ARCHITECTURES}
 SOURCE_BATCH = 32

@@ -10,71 +10,25 @@ a row a source: scores that see training pictures alone, beside what was gained 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import comb, isfinite
-from typing import Annotated, Any, Literal
+from math import comb
+from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Meta
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ...datasets import DataError, LabelledPictures, generator
 from ...protocol import ProtocolError
 from ...study import Block, Columns, Keeping, Piece, Study
-from ..layers.layer_transfer import NETWORKS
+from ..layers.choices import NETWORKS
+from .choices import Classes, Parameters, Rows, Task
 from .drawing import draw_depth, draw_gain, draw_likeness
-
-Positive = Annotated[int, Meta(ge=1)]
-Rows = NDArray[np.int64]
-Classes = tuple[str, ...]
 
 SAYS = {
     "base": "a network of the target's own, from scratch (layers = 0)",
     "AnB": "the first n layers of a source's network, frozen; the others anew",
 }
-
-
-class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Factors and choices; the protocol file gives the reason for each value.
-
-    layers: n, all of a run or those of a block; 0 for a base. Pictures are counted a class: to train on, for the
-    source, to choose n with, and for the test. tolerance: points below its base at which a layer too many is shared.
-    """
-
-    layers: Annotated[int, Meta(ge=0)] | Annotated[list[Positive], Meta(min_length=1)]
-    network: Literal["digits8", "small32"]
-    targets: Annotated[int, Meta(ge=1, le=999)]
-    classes_per_task: Annotated[int, Meta(ge=2)]
-    pictures_per_class: Annotated[int, Meta(ge=2)]
-    source_pictures_per_class: Annotated[int, Meta(ge=2)]
-    validation_pictures_per_class: Positive
-    test_pictures_per_class: Positive
-    epochs: Positive
-    source_epochs: Positive
-    batch: Positive
-    learning_rate: Annotated[float, Meta(gt=0)]
-    tolerance: Annotated[float, Meta(gt=0)]
-    C: Annotated[float, Meta(gt=0)]
-    seed: Annotated[int, Meta(ge=0)]
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are none, and to inherit layers that the network does not have, or all of them."""
-        for name in ("learning_rate", "tolerance", "C"):
-            if not isfinite(getattr(self, name)):
-                raise ValueError(f"{name} must be a finite number")
-        most = NETWORKS[self.network].layers - 1
-        if self.depths[-1] > most:
-            raise ValueError(
-                f"layers may be 1 to {most}, not {self.depths[-1]}: network {self.network} has {most + 1}, and the "
-                "last one depends on the classes"
-            )
-
-    @property
-    def depths(self) -> list[int]:
-        """The numbers of inherited layers, in order."""
-        return sorted(set(self.layers)) if isinstance(self.layers, list) else [self.layers]
 
 
 def cut(pictures: LabelledPictures, parameters: Parameters, conditions: Sequence[str], seeds: int) -> list[Piece]:
@@ -132,16 +86,6 @@ def _refuse_too_few(pictures: LabelledPictures, parameters: Parameters, seeds: i
                 f"class '{pictures.classes[int(sizes.argmin())]}' has {sizes.min():,} {word}pictures, and {needed:,} "
                 "are asked for; set lower numbers of pictures_per_class, or of those of source, validation or test"
             )
-
-
-@dataclass(frozen=True)
-class Task:
-    """Classes, and rows of their pictures: to train on, to choose with, to test on; a source has the first alone."""
-
-    classes: Classes
-    training: Rows
-    validation: Rows
-    test: Rows
 
 
 def distinct_sets(classes: Classes, size: int, count: int, draw: Generator) -> list[Classes]:

@@ -19,7 +19,7 @@ from ...methods.networks.stages import StagedNetwork, inherit
 from ...methods.networks.training import Recipe, accuracy, train
 from ...study import Keeping
 from ..layers.layer_training import Draws, as_arrays, as_tensors, on_device
-from .class_similarity import Parameters, Task
+from .choices import Parameters, Task
 from .scores import Representations, pair_scores
 
 Floats = NDArray[np.float64]

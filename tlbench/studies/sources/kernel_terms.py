@@ -32,7 +32,7 @@ from ...datasets import Amounts, DataError, FeaturePack, TaskRows, draw_task
 from ...methods.kernels import KernelName
 from ...methods.least_squares_svm import train
 from ...methods.transfer_terms import least_squares_terms
-from ...study import Block, Columns, Keeping, Piece, Study, units_by_groups
+from ...study import GREATEST, LEAST, MOST, MOST_SEED, Block, Columns, Keeping, Piece, Study, units_by_groups
 from .source_task import Positive, Task, make_task
 
 Floats = NDArray[np.float64]
@@ -55,10 +55,10 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     beta: Annotated[list[Annotated[float, Meta(ge=0, le=100)]], Meta(min_length=1)]
     shots: Positive
     negatives: Positive
-    test_examples: Annotated[int, Meta(ge=15)]
+    test_examples: Annotated[int, Meta(ge=15, le=MOST)]
     source_examples: Positive
-    C: Annotated[float, Meta(gt=0)]
-    seed: Annotated[int, Meta(ge=0)]
+    C: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
+    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
 
     def __post_init__(self) -> None:
         """Refuse an infinite C, which has no balanced machine."""

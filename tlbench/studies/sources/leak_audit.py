@@ -38,12 +38,12 @@ from ...datasets import (
 from ...methods.kernels import KernelName, MeanKernel
 from ...methods.least_squares_svm import class_balance, factorise
 from ...methods.source_weights import ball_weights, scalar_weights
-from ...study import Block, Columns, Keeping, Piece, Study
+from ...study import GREATEST, LEAST, MOST, MOST_SEED, Block, Columns, Keeping, Piece, Study
 from .source_conditions import OF_THE_PAPER
 from .source_task import Positive, Task, make_task, setting_of_units, train_sources
 
 Floats = NDArray[np.float64]
-Strength = Annotated[float, Meta(gt=0)]
+Strength = Annotated[float, Meta(ge=LEAST, le=GREATEST)]
 Leak = Literal[
     "repaired",
     "kept",
@@ -94,13 +94,13 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     shots: Annotated[list[Positive], Meta(min_length=1)]
     leak: Leak | Annotated[list[Leak], Meta(min_length=1)]
     negatives: Positive
-    test_examples: Annotated[int, Meta(ge=15)]
+    test_examples: Annotated[int, Meta(ge=15, le=MOST)]
     source_examples: Positive
     kernel: KernelName
     C: Strength
     grid: Annotated[list[Strength], Meta(min_length=1)]
     nonnegative: bool
-    seed: Annotated[int, Meta(ge=0)]
+    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
 
     def __post_init__(self) -> None:
         """Refuse an infinite C, which has no balanced machine."""

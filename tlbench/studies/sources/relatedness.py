@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ...datasets import DataError, FeaturePack, KernelData, draw_task, generator
 from ...methods.related_tasks import RelatedTasks, related_hyperplanes, related_waves
-from ...study import Block, Columns, Keeping, Piece, Study, units_by_groups
+from ...study import GREATEST, LEAST, MOST, MOST_SEED, Block, Columns, Keeping, Piece, Study, units_by_groups
 from .source_baselines import Strengths
 from .source_task import Positive, Task, make_task
 from .source_weighting import GROUP_OF, SAYS, find_in
@@ -49,11 +49,11 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     similarities: Annotated[list[Annotated[float, Meta(ge=-1, le=1)]], Meta(min_length=1)]
     dimensions: Positive
     negatives: Positive
-    test_examples: Annotated[int, Meta(ge=15)]
+    test_examples: Annotated[int, Meta(ge=15, le=MOST)]
     source_examples: Positive
-    C: Annotated[float, Meta(gt=0)]
+    C: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
     nonnegative: bool
-    seed: Annotated[int, Meta(ge=0)]
+    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
 
     def __post_init__(self) -> None:
         """Refuse an infinite C, which has no balanced machine, and more tasks than there are directions."""

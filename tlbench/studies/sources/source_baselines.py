@@ -20,11 +20,12 @@ from ...methods.penalised_weights import penalised_svm
 from ...methods.projective_svm import projective_svm
 from ...methods.score_features import feature_svm, own_confidences
 from ...methods.source_boosting import multi_source_boosting
+from ...study import GREATEST, LEAST
 from .source_conditions import Found, Group
 from .source_task import Positive, Task, TaskChoices
 
 Floats = NDArray[np.float64]
-Strength = Annotated[float, Meta(gt=0)]
+Strength = Annotated[float, Meta(ge=LEAST, le=GREATEST)]
 
 
 class Strengths(TaskChoices, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -18,9 +18,10 @@ from ...methods.kernels import KernelName, MeanKernel
 from ...methods.least_squares_svm import Factorisation, class_balance, factorise, train
 from ...methods.source_weights import LeaveOneOut, leave_one_out
 from ...methods.transfer_terms import hyperplane_products
+from ...study import GREATEST, LEAST, MOST, MOST_SEED
 
 Floats = NDArray[np.float64]
-Positive = Annotated[int, Meta(ge=1)]
+Positive = Annotated[int, Meta(ge=1, le=MOST)]
 CHUNK = 200
 """Source examples whose kernel with the target is held at once: what fits a cache is faster than what does not."""
 
@@ -31,13 +32,13 @@ class TaskChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     shots: Annotated[list[Positive], Meta(min_length=1)]
     setting: str | list[str] = ""
     negatives: Positive
-    test_examples: Annotated[int, Meta(ge=15)]
+    test_examples: Annotated[int, Meta(ge=15, le=MOST)]
     source_examples: Positive
     kernel: KernelName
-    C: Annotated[float, Meta(gt=0)]
+    C: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
     overlap: Literal["repaired", "kept"]
     nonnegative: bool
-    seed: Annotated[int, Meta(ge=0)]
+    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
 
     def __post_init__(self) -> None:
         """Refuse an infinite C, which has no balanced machine."""

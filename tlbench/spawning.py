@@ -1,0 +1,46 @@
+"""Processes that begin empty and never run the user's own script again.
+
+Python's *spawn* runs the script that a process was started from in every process that it starts, so a script that calls
+``tlbench.run`` without ``if __name__ == "__main__"`` would call it again in each, without end. Nothing that is sent to
+these processes lives in the script, so they are started as if there were none.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.popen_spawn_posix import Popen
+
+MAIN = "__main__"
+
+
+class ProcessOfItsOwn(SpawnProcess):
+    """A spawned process that knows nothing of the script."""
+
+    @staticmethod
+    def _Popen(process: BaseProcess) -> Popen:  # noqa: N802
+        with _no_script():
+            return SpawnProcess._Popen(process)
+
+
+class OwnContext(SpawnContext):
+    """The context that makes them."""
+
+    Process = ProcessOfItsOwn
+
+
+@contextmanager
+def _no_script() -> Iterator[None]:
+    script = sys.modules[MAIN]
+    sys.modules[MAIN] = types.ModuleType(MAIN)
+    try:
+        yield
+    finally:
+        sys.modules[MAIN] = script
