@@ -6,7 +6,7 @@ network takes, as ``pixels`` does: nothing is cut off and nothing is padding, at
 are usually tested on a square from the middle.)
 
 One picture at a time: what is computed together would change the last digits, and a vector must not depend on which
-pictures happened to be missing. It also is as fast as any batch for networks with thin layers (docs/pictures.md).
+pictures happened to be missing. docs/pretrained.md has what batches would bring.
 """
 
 from __future__ import annotations

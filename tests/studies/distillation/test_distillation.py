@@ -254,7 +254,7 @@ def test_the_figure_has_a_panel_for_each_depth_and_transfer_set(bench, digit_pic
     ("changed", "says"),
     [
         ({"hint_steps": 12}, "hint_steps has to be below steps, which is 12"),
-        ({"learning_rate": "inf"}, "learning_rate must be a finite number"),
+        ({"learning_rate": "inf"}, "learning_rate"),
         ({"temperature": "0.0"}, "temperature"),
         ({"layers": "1"}, "layers"),
         ({"hard_weight": 1.0}, "hard_weight"),

@@ -203,8 +203,8 @@ def test_a_source_that_says_the_same_in_another_space_helps_through_pairs():
     [
         ({"views": ["histograms"]}, "write SOURCE to TARGET, as in 'histograms to pixels'"),
         ({"views": ["pixels to pixels"]}, "do not name two feature spaces"),
-        ({"alignment": float("inf")}, "alignment must be a finite number"),
-        ({"learning_rate": 0.0}, "> 0"),
+        ({"alignment": float("inf")}, "alignment"),
+        ({"learning_rate": 0.0}, ">= 1e-12"),
         ({"shots": [7]}, "7 shots and 4 paired pictures need as many target_pictures together, not 10"),
         ({"classes": 1}, ">= 2"),
         ({"reconstruction": -0.1}, ">= 0"),

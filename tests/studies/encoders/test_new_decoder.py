@@ -185,10 +185,10 @@ def test_a_block_computes_and_the_first_unit_keeps_examples(digits):
     ("changed", "says"),
     [
         ({"task": ["painting"]}, "task"),
-        ({"noise": float("inf")}, "noise must be a finite number"),
+        ({"noise": float("inf")}, "noise"),
         ({"ink": 1.0}, "< 1"),
         ({"pictures": []}, "length >= 1"),
-        ({"learning_rate": float("inf")}, "learning_rate must be a finite number"),
+        ({"learning_rate": float("inf")}, "learning_rate"),
     ],
 )
 def test_parameters_that_will_not_do(changed, says):

@@ -345,7 +345,7 @@ def test_what_auto_means_is_settled_in_every_block(digit_pictures, monkeypatch):
         ({"layers": "x"}, "layers"),
         ({"layers": ""}, "layers"),
         ({"learning_rate": "nan"}, "learning_rate"),
-        ({"learning_rate": "inf"}, "learning_rate must be a finite number"),
+        ({"learning_rate": "inf"}, "learning_rate"),
         ({"learning_rate": "0"}, "learning_rate"),
         ({"learning_rate": "-0.1"}, "learning_rate"),
         ({"epochs": "0"}, "epochs"),

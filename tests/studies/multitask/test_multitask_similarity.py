@@ -147,7 +147,7 @@ def test_more_examples_are_better():
         ({"lambda_1": [0.1]}, "lambda_alone has 4 candidates and lambda_1 × lambda_2 has 2; give both the same number"),
         ({"dimensions": 4}, "4 tasks need more dimensions than 4"),
         ({"loadings": [0.5, 1.0]}, "< 1"),
-        ({"lambda_2": [0.0, 1.0]}, "> 0"),
+        ({"lambda_2": [0.0, 1.0]}, ">= 1e-12"),
         ({"relation": "unlike"}, "relation"),
     ],
 )

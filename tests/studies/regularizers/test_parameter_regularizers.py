@@ -216,14 +216,14 @@ def test_no_test_picture_reaches_what_is_kept_or_chosen(digits, finished):
 
 
 def test_a_strength_that_is_too_large_counts_as_nothing_right_and_is_told_where_it_is_all_there_is(digits):
-    planned = plan(digits, conditions="l2", strengths="1e30", shots="1", rehearsals="1")
+    planned = plan(digits, conditions="l2", strengths="1e12", shots="1", rehearsals="1")
     keeping, found = Memory(), {}
     for block in planned.blocks[:-1]:
         keeping.block = block
         found[block.group] = study.compute(study.prepare(digits, block), block, keeping)
     assert found["rehearse l2"]["rehearsals"]["accuracy"] == [0.0]
     keeping.block = planned.blocks[-1]
-    with pytest.raises(TrainingError, match=r"l2 at strength 1e\+30 .* set a lower learning_rate or smaller strengths"):
+    with pytest.raises(TrainingError, match=r"l2 at strength 1e\+12 .* set a lower learning_rate or smaller strengths"):
         study.compute(study.prepare(digits, keeping.block), keeping.block, keeping)
 
 
@@ -251,13 +251,13 @@ def test_pictures_of_another_size_are_refused(digits):
     ("changed", "says"),
     [
         ({"p": "0.5"}, ">= 1"),
-        ({"p": "inf"}, "p must be a finite number"),
+        ({"p": "inf"}, "p: "),
         ({"k": "0"}, ">= 1"),
         ({"strengths": "0.1,0.1"}, "strengths names one of them twice"),
-        ({"strengths": "0,1"}, "> 0"),
-        ({"strengths": "1,inf"}, "strengths must be finite"),
+        ({"strengths": "0,1"}, ">= 1e-12"),
+        ({"strengths": "1,inf"}, "<= 1000000000000"),
         ({"unlabelled": "6"}, "6 neighbours need more unlabelled pictures than 6"),
-        ({"learning_rate": "nan"}, "learning_rate|> 0"),
+        ({"learning_rate": "nan"}, "learning_rate"),
         ({"head_decay": "-1"}, ">= 0"),
         ({"network": "resnet18"}, "network"),
         ({"shots": "0"}, ">= 1"),

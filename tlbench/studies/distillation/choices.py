@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Annotated
 
 import msgspec
@@ -44,11 +43,6 @@ class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     learning_rate: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
     hard_weight: Annotated[float, Meta(ge=0, lt=1)]
     seed: Count
-
-    def __post_init__(self) -> None:
-        """Refuse a rate that is no number."""
-        if not isfinite(self.learning_rate):
-            raise ValueError("learning_rate must be a finite number")
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,6 @@ class Common(Choices, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse hints that take up all steps."""
-        super().__post_init__()
         if self.hint_steps >= self.steps:
             raise ValueError(f"hint_steps has to be below steps, which is {self.steps}")
 

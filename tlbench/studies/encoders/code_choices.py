@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Annotated
 
 import msgspec
@@ -49,9 +48,6 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         """Refuse views that name no two spaces, numbers that are none, and more shots or pairs than pictures."""
         for pair in self.pairs_of_views:
             ends_of(pair)
-        for name in ("noise", "learning_rate", "reconstruction", "alignment", "classification", "pairs", "decay"):
-            if not isfinite(getattr(self, name)):
-                raise ValueError(f"{name} must be a finite number")
         if max(self.shots) + self.paired_pictures > self.target_pictures:
             raise ValueError(
                 f"{max(self.shots)} shots and {self.paired_pictures} paired pictures need as many target_pictures "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Annotated, Literal
 
 import msgspec
@@ -38,12 +37,6 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     steps: Positive
     learning_rate: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
     seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are none."""
-        for name in ("noise", "learning_rate"):
-            if not isfinite(getattr(self, name)):
-                raise ValueError(f"{name} must be a finite number")
 
     @property
     def tasks(self) -> Sequence[TaskName]:

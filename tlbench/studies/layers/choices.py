@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -59,9 +58,7 @@ class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     seed: Count
 
     def __post_init__(self) -> None:
-        """Refuse a rate that is no number and crops from pictures that leave no room for them."""
-        if not isfinite(self.learning_rate):
-            raise ValueError("learning_rate must be a finite number")
+        """Refuse crops from pictures that leave no room for them."""
         if self.augmentation == "crop-and-mirror" and self.network not in ("caffenet", "resnet50"):
             raise ValueError(f"network {self.network} takes whole pictures; set augmentation=none")
         if self.batch == 1 and self.network in ("resnet18", "resnet34"):

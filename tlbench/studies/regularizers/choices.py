@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Annotated, Literal
 
 import msgspec
@@ -36,18 +35,13 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     batch: Positive
     learning_rate: Above
     head_decay: Annotated[float, Meta(ge=0.0, le=GREATEST)]
-    p: Annotated[float, Meta(ge=1)]
+    p: Annotated[float, Meta(ge=1, le=GREATEST)]
     k: Positive
     neighbours: Positive
     seed: Count
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are not finite, a strength twice, and fewer pictures than a graph of neighbours needs."""
-        for name in ("learning_rate", "head_decay", "p"):
-            if not isfinite(getattr(self, name)):
-                raise ValueError(f"{name} must be a finite number")
-        if not all(isfinite(strength) for strength in self.strengths):
-            raise ValueError("strengths must be finite numbers")
+        """Refuse a strength twice, and fewer pictures than a graph of neighbours needs."""
         if len(set(self.strengths)) < len(self.strengths):
             raise ValueError("strengths names one of them twice; each counts once")
         if self.unlabelled <= self.neighbours:

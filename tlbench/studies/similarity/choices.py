@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Annotated, Literal
 
 import msgspec
@@ -43,10 +42,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are none, and to inherit layers that the network does not have, or all of them."""
-        for name in ("learning_rate", "tolerance", "C"):
-            if not isfinite(getattr(self, name)):
-                raise ValueError(f"{name} must be a finite number")
+        """Refuse to inherit layers that the network does not have, or all of them."""
         most = NETWORKS[self.network].layers - 1
         if self.depths[-1] > most:
             raise ValueError(

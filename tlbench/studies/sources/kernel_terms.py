@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Annotated, Any
 
 import msgspec
@@ -59,11 +58,6 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     source_examples: Positive
     C: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
     seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
-
-    def __post_init__(self) -> None:
-        """Refuse an infinite C, which has no balanced machine."""
-        if not isfinite(self.C):
-            raise ValueError("C must be a finite number")
 
     @property
     def kernels(self) -> Sequence[KernelName]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from math import isfinite, sqrt
+from math import sqrt
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -56,9 +56,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
 
     def __post_init__(self) -> None:
-        """Refuse an infinite C, which has no balanced machine, and more tasks than there are directions."""
-        if not isfinite(self.C):
-            raise ValueError("C must be a finite number")
+        """Refuse more tasks than there are directions."""
         if self.dimensions <= len(self.similarities):
             raise ValueError(f"{len(self.similarities)} sources and a target need more dimensions")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 from typing import Annotated, Literal
 
 import msgspec
@@ -39,11 +38,6 @@ class TaskChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     overlap: Literal["repaired", "kept"]
     nonnegative: bool
     seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
-
-    def __post_init__(self) -> None:
-        """Refuse an infinite C, which has no balanced machine."""
-        if not isfinite(self.C):
-            raise ValueError("C must be a finite number")
 
     @property
     def amounts(self) -> Amounts:
