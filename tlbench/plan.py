@@ -91,5 +91,6 @@ def make_plan(protocol: Protocol, study: Study, settings: Settings, data: Any, f
             data=fingerprint,
             needs=tuple(blocks[id(need)].key for need in piece.needs),
             chain=piece.chain,
+            scores=settings.scores,
         )
     return Plan(protocol, settings, tuple(blocks[id(piece)] for piece in pieces))

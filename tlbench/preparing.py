@@ -74,6 +74,17 @@ def settle(protocol: Protocol, profile: str | None, overrides: dict[str, str], r
     return replace(settings, data={key: value if key in kept else None for key, value in settings.data.items()})
 
 
+def with_scores(settings: Settings, study: Study) -> Settings:
+    """The same with the score of every test example kept, in a folder of its own.
+
+    Raises ProtocolError where the study has none.
+    """
+    if not study.keeps_scores:
+        able = [name for name in shipped() if studies.find(read(name).study).keeps_scores]
+        raise ProtocolError(f"this experiment keeps no scores of test examples; {', '.join(able)} do")
+    return replace(settings, scores=True, changed={**settings.changed, "scores": "kept"})
+
+
 def device_for(study: Study, wanted: str | None) -> str:
     """The device to compute on. Raises ProtocolError for one that is not there or of no use to the experiment."""
     if wanted in (None, "cpu"):

@@ -29,7 +29,8 @@ DATA_KEYS = ("setting", "background", "categories", "features", "class_list")
 class Settings:
     """Everything that decides the numbers of a run, but for the data themselves.
 
-    changed: the keys that differ from the protocol under its profile, as the folder's name shows them.
+    changed: the keys that differ from the protocol under its profile, as the folder's name shows them. scores: whether
+    the score of every test example is kept.
     """
 
     profile: str
@@ -39,6 +40,7 @@ class Settings:
     choices: Mapping[str, Value]
     data: Mapping[str, Any]
     changed: Mapping[str, Any] = field(default_factory=dict)
+    scores: bool = False
 
     @property
     def parameters(self) -> dict[str, Value]:

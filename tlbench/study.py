@@ -27,7 +27,10 @@ OWN = "own:"
 
 @dataclass(frozen=True)
 class Block:
-    """One piece of work; its key names its own parameters, its data and the study's version, nothing else."""
+    """One piece of work; its key names its own parameters, its data and the study's version, nothing else.
+
+    scores: whether it also gives the score of every test example, in a table ``scores``.
+    """
 
     study: str
     version: int
@@ -39,6 +42,7 @@ class Block:
     data: str
     needs: tuple[str, ...] = ()
     chain: str = ""
+    scores: bool = False
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -53,6 +57,7 @@ class Block:
             "parameters": dict(self.parameters),
             "data": self.data,
             **({"needs": list(self.needs)} if self.needs else {}),
+            **({"scores": True} if self.scores else {}),
         }
 
     @cached_property
@@ -130,7 +135,8 @@ class Study:
     that it computes with. metrics: those that it names; empty where it measures the protocol's. draws: name of a figure
     of its own → a pure function of the tables by name that gives a matplotlib figure, or None where they hold nothing
     to draw. estimate: (data, blocks, device) → what they will cost, measured now. methods: the conditions that a user
-    brought; None where classifiers of a user's own cannot take part.
+    brought; None where classifiers of a user's own cannot take part. keeps_scores: whether its blocks can give the
+    score of every test example.
     """
 
     version: int
@@ -148,6 +154,7 @@ class Study:
     draws: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     estimate: Callable[[Any, Sequence[Block], str], Estimate] | None = None
     methods: tuple[str, ...] | None = None
+    keeps_scores: bool = False
 
 
 def units_by_groups(

@@ -29,14 +29,15 @@ def run(
     device: str | None = None,
     skip_broken: bool = False,
     methods: Sequence[str] = (),
+    keep_scores: bool = False,
 ) -> Results:
     """Run an experiment as `tlbench run` does: what is done is kept and not done again, and the same files are written.
 
     experiment: a name from `tlbench list` or the path of a protocol file. dataset, profile: others than the protocol's.
     settings: key → value, as ``--set KEY=VALUE`` takes them; lists for the levels of a factor. results: where results
     lie; data_dir: where fetched data lie. jobs: processes; the number of cores if None. skip_broken: leave out pictures
-    that cannot be read. methods: classifiers of your own beside the others, each as MODULE:Class. Nothing is fetched:
-    `tlbench data fetch` does that.
+    that cannot be read. methods: classifiers of your own beside the others, each as MODULE:Class. keep_scores: the
+    score of every test example as well, in the table ``scores``. Nothing is fetched: `tlbench data fetch` does that.
 
     Returns the results: ``tables`` (name → DataFrame, among them ``measurements``: one row a measurement, accuracies in
     percent), ``summary()``, ``verdicts()``, ``draw()``.
@@ -60,6 +61,8 @@ def run(
     reference = declared.data.default if dataset is None else dataset
     typed = {key: in_words(value, ",") for key, value in (settings or {}).items()}
     settled = preparing.settle(declared, profile, typed, reference)
+    if keep_scores:
+        settled = preparing.with_scores(settled, study)
     where = preparing.device_for(study, device)
     options = preparing.data_options(study, settled, reference)
     datasets.require_shape(reference, study.shape)

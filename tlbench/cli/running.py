@@ -76,6 +76,7 @@ Examples:
     help="Kinds of feature to describe pictures with.  [default: phog]",
 )
 @click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be read, naming them.")
+@click.option("--keep-scores", is_flag=True, help="Keep the score of every test example too, in scores.csv.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]")
 @click.option("--device", metavar="NAME", help="Where networks are trained: cpu, cuda, cuda:1.  [default: cpu]")
 @click.option("--dry-run", is_flag=True, help="Run nothing: show what is done, missing and failed, and the time left.")
@@ -95,6 +96,7 @@ def run(
     categories: str | None,
     features: str | None,
     skip_broken: bool,
+    keep_scores: bool,
     jobs: int | None,
     device: str | None,
     dry_run: bool,
@@ -121,6 +123,8 @@ def run(
     settings = preparing.settle(declared, profile, overrides, reference)
     study = studies.find(declared.study)
     studies.require_part(study)
+    if keep_scores:
+        settings = preparing.with_scores(settings, study)
     published.load(declared)  # said now, not after hours of work
     device = preparing.device_for(study, device)
     folder = datasets.data_folder(data_dir)

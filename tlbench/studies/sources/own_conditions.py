@@ -91,7 +91,8 @@ def find_own(task: Task, block: Block, seed: int) -> Found:
                 estimator = own_methods.fit(method.make, sources, training[used], signs, random_state)
                 decisions[place, count] = own_methods.decide(estimator, testing)
             weights.append(own_methods.source_weights(estimator, len(sources)))
-    accuracies = {condition: task.score(decisions)}
     if any(one is None for one in weights):
-        return Found(accuracies)
-    return Found(accuracies, {condition: np.array(weights).reshape(*task.labels.shape[:2], len(sources))})
+        return Found.of(task, {condition: decisions})
+    return Found.of(
+        task, {condition: decisions}, {condition: np.array(weights).reshape(*task.labels.shape[:2], len(sources))}
+    )

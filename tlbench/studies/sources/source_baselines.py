@@ -41,12 +41,12 @@ class Strengths(TaskChoices, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 def _features_svm(task: Task, _: Strengths) -> Found:
     machine = feature_svm(task.scores, task.labels, balanced_costs(task.labels, task.C))
-    return Found({"prior-features-svm": task.score(machine.decide(task.test_scores))})
+    return Found.of(task, {"prior-features-svm": machine.decide(task.test_scores)})
 
 
 def _features_logistic(task: Task, _: Strengths) -> Found:
     machine = feature_logistic(task.scores, task.labels, balanced_costs(task.labels, task.C))
-    return Found({"prior-features-logistic": task.score(machine.decide(task.test_scores))})
+    return Found.of(task, {"prior-features-logistic": machine.decide(task.test_scores)})
 
 
 def _own_and_source_confidences(task: Task, _: Strengths) -> Found:
@@ -56,12 +56,12 @@ def _own_and_source_confidences(task: Task, _: Strengths) -> Found:
     features = np.concatenate([training, task.scores], axis=-1)
     scores = np.broadcast_to(task.test_scores, (*test.shape[:-1], len(task.names)))
     machine = feature_svm(features, task.labels, np.full(task.labels.shape, 2.0 * task.C), bias_feature=1.0)
-    return Found({"h-l2l": task.score(machine.decide(np.concatenate([test, scores], axis=-1)))})
+    return Found.of(task, {"h-l2l": machine.decide(np.concatenate([test, scores], axis=-1))})
 
 
 def _adaptive(task: Task, _: Strengths) -> Found:
     machine = adaptive_svm(task.train_kernel, task.labels, balanced_costs(task.labels, task.C), task.scores)
-    return Found({"a-svm": task.score(machine.decide(task.test_kernel, task.test_scores))})
+    return Found.of(task, {"a-svm": machine.decide(task.test_kernel, task.test_scores)})
 
 
 def _projective(task: Task, strengths: Strengths) -> Found:
@@ -76,21 +76,21 @@ def _projective(task: Task, strengths: Strengths) -> Found:
         task.sources.products.mean(),
         strengths.projection,
     )
-    return Found({"pmt-svm": task.score(machine.decide(task.test_kernel, test_along[..., None]))})
+    return Found.of(task, {"pmt-svm": machine.decide(task.test_kernel, test_along[..., None])})
 
 
 def _hinge_equal(task: Task, _: Strengths) -> Found:
     k = len(task.names)
     costs = balanced_costs(task.labels, task.C)
     machine = fixed_transfer_svm(task.train_kernel, task.labels, costs, task.scores, np.full(k, 1.0 / np.sqrt(k)))
-    return Found({"hinge-equal": task.score(machine.decide(task.test_kernel, task.test_scores))})
+    return Found.of(task, {"hinge-equal": machine.decide(task.test_kernel, task.test_scores)})
 
 
 def _hinge_penalised(task: Task, strengths: Strengths) -> Found:
     costs = balanced_costs(task.labels, task.C)
     machine = penalised_svm(task.train_kernel, task.labels, costs, task.scores, strengths.penalty)
-    accuracy = task.score(machine.decide(task.test_kernel, task.test_scores))
-    return Found({"hinge-penalised": accuracy}, {"hinge-penalised": machine.weights})
+    decisions = machine.decide(task.test_kernel, task.test_scores)
+    return Found.of(task, {"hinge-penalised": decisions}, {"hinge-penalised": machine.weights})
 
 
 def _boosting(task: Task, strengths: Strengths) -> Found:
@@ -102,7 +102,7 @@ def _boosting(task: Task, strengths: Strengths) -> Found:
     place = np.searchsorted(task.sources.rows, np.concatenate(members))
     distinct = pack.take(task.sources.rows)
     source_kernel = kernel(distinct, distinct)[np.ix_(place, place)]
-    accuracy = np.empty(task.labels.shape[:2])
+    decisions = np.empty((*task.labels.shape[:2], task.rows.test.shape[1]))
     for split, (train, test) in enumerate(zip(task.rows.train, task.rows.test, strict=True)):
         cross = kernel(pack.take(train), distinct)[:, place]
         machines = multi_source_boosting(
@@ -116,8 +116,8 @@ def _boosting(task: Task, strengths: Strengths) -> Found:
             strengths.rounds,
         )
         seen = kernel(pack.take(test), distinct)[:, place]
-        accuracy[split] = task.score(machines.decide(seen, task.test_kernel[split]))
-    return Found({"multisource-tradaboost": accuracy})
+        decisions[split] = machines.decide(seen, task.test_kernel[split])
+    return Found.of(task, {"multisource-tradaboost": decisions})
 
 
 BASELINES: Mapping[str, Group] = {

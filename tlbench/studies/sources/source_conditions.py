@@ -21,10 +21,19 @@ LESSONS = 6
 
 @dataclass(frozen=True)
 class Found:
-    """By condition: balanced accuracies (S, H) in percent, and weights (S, H, k) of those that learn them."""
+    """By condition: balanced accuracies (S, H) in percent, and weights (S, H, k) of those that learn them.
+
+    decisions: the values (S, H, T) on the test examples, of conditions that are one machine.
+    """
 
     accuracies: Mapping[str, Floats]
     weights: Mapping[str, Floats] = field(default_factory=dict)
+    decisions: Mapping[str, Floats] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, task: Task, decisions: Mapping[str, Floats], weights: Mapping[str, Floats] | None = None) -> Found:
+        """Conditions that are one machine each, by what it decides."""
+        return cls({name: task.score(values) for name, values in decisions.items()}, weights or {}, decisions)
 
 
 @dataclass(frozen=True)
@@ -36,13 +45,14 @@ class Group:
 
 
 def _none(task: Task, _: TaskChoices) -> Found:
-    return Found({"none": task.accuracy(np.zeros((*task.labels.shape[:2], task.scores.shape[-1])))})
+    return Found.of(task, {"none": task.decisions(np.zeros((*task.labels.shape[:2], task.scores.shape[-1])))})
 
 
 def _single(task: Task, _: TaskChoices) -> Found:
     k = task.scores.shape[-1]
     alone, bound = scalar_weights(task.leave_one_out)
-    each = task.accuracy(np.moveaxis(alone[..., None, :] * np.eye(k), -2, 0))
+    decisions = task.decisions(np.moveaxis(alone[..., None, :] * np.eye(k), -2, 0))
+    each = task.score(decisions)
     chosen = np.argmin(bound, axis=-1)
     return Found(
         {
@@ -51,28 +61,30 @@ def _single(task: Task, _: TaskChoices) -> Found:
             "single-oracle": each.max(axis=0),
         },
         {"single-selected": alone * (np.arange(k) == chosen[..., None])},
+        {"single-selected": np.take_along_axis(decisions, chosen[None, ..., None], axis=0)[0]},
     )
 
 
 def _fixed(task: Task, _: TaskChoices) -> Found:
     k = task.scores.shape[-1]
     stack = (*task.labels.shape[:2], k)
-    return Found(
+    return Found.of(
+        task,
         {
-            "multi-average": task.accuracy(np.full(stack, 1.0 / k)),
-            "multi-equal": task.accuracy(np.full(stack, 1.0 / np.sqrt(k))),
-        }
+            "multi-average": task.decisions(np.full(stack, 1.0 / k)),
+            "multi-equal": task.decisions(np.full(stack, 1.0 / np.sqrt(k))),
+        },
     )
 
 
 def _weighted(task: Task, choices: TaskChoices) -> Found:
     weights = ball_weights(task.leave_one_out, "l2", choices.nonnegative)
-    return Found({"multi-weighted": task.accuracy(weights)}, {"multi-weighted": weights})
+    return Found.of(task, {"multi-weighted": task.decisions(weights)}, {"multi-weighted": weights})
 
 
 def _weighted_l1(task: Task, choices: TaskChoices) -> Found:
     weights = ball_weights(task.leave_one_out, "l1", choices.nonnegative)
-    return Found({"multi-weighted-l1": task.accuracy(weights)}, {"multi-weighted-l1": weights})
+    return Found.of(task, {"multi-weighted-l1": task.decisions(weights)}, {"multi-weighted-l1": weights})
 
 
 def _taught(task: Task, choices: TaskChoices) -> Found:
@@ -92,8 +104,8 @@ def _taught(task: Task, choices: TaskChoices) -> Found:
         generator(choices.seed, "taught", task.rows.target),
     )
     machine = train_members(task.train_kernel, task.labels, task.scores).mean(lesson)
-    accuracy = task.score(machine.decisions(task.test_kernel, task.test_scores))
-    return Found({"multi-taught": accuracy}, {"multi-taught": machine.weights})
+    decisions = machine.decisions(task.test_kernel, task.test_scores)
+    return Found.of(task, {"multi-taught": decisions}, {"multi-taught": machine.weights})
 
 
 OF_THE_PAPER: Mapping[str, Group] = {

@@ -45,7 +45,28 @@ def compute(task: Task, block: Block, _: Keeping) -> dict[str, Columns]:
         "measurements": _measurements(block, task, found),
         "weights": _weights(block, task, found),
         "sizes": sizes(block, task),
+        **({"scores": _scores(block, task, found)} if block.scores else {}),
     }
+
+
+def _scores(block: Block, task: Task, found: Found) -> Columns:
+    """The decision value of every test example; conditions that are a mean over machines, or an oracle, have none."""
+    columns: dict[str, list[Any]] = {name: [] for name in SCORES}
+    identities = np.array(task.sources.pack.identities, dtype=object)[task.rows.test]
+    labels = np.where(np.arange(identities.shape[1]) < task.rows.test_positives, 1, 0)
+    for condition in block.conditions:
+        if condition not in found.decisions:
+            continue
+        values = found.decisions[condition]
+        split, shots, place = np.meshgrid(block.splits, task.shots, np.arange(values.shape[-1]), indexing="ij")
+        columns["target"] += [block.unit] * values.size
+        columns["condition"] += [condition] * values.size
+        columns["split"] += split.ravel().tolist()
+        columns["shots"] += shots.ravel().tolist()
+        columns["example"] += np.repeat(identities[:, None], len(task.shots), axis=1).ravel().tolist()
+        columns["positive"] += labels[place].ravel().tolist()
+        columns["score"] += values.ravel().tolist()
+    return columns
 
 
 def _measurements(block: Block, task: Task, found: Found) -> Columns:
@@ -102,6 +123,7 @@ def remarks(tables: Mapping[str, Any]) -> list[str]:
     ]
 
 
+SCORES = ("target", "condition", "split", "shots", "example", "positive", "score")
 STUDY = Study(
     version=1,
     Parameters=Strengths,
@@ -116,7 +138,9 @@ STUDY = Study(
             "test_positives",
             "test_negatives",
         ),
+        "scores": SCORES,
     },
+    keeps_scores=True,
     cut=units_by_groups(units, GROUP_OF, splits_per_block=10),
     prepare=prepare,
     compute=compute,
