@@ -284,7 +284,7 @@ def test_a_base_that_fails_takes_along_what_starts_from_it(place, watch, trained
 
 @pytest.mark.slow
 def test_where_no_training_has_a_finite_loss_nothing_is_published(place):
-    options = ("--set", "conditions=base,AnB", "--set", "layers=2", "--set", "learning_rate=1e30")
+    options = ("--set", "conditions=base,AnB", "--set", "layers=2", "--set", "learning_rate=1e12")
     failed = place.tlbench(*DIGITS, *options, "--jobs", "1")
     assert failed.status == 1
     assert "every block failed" in failed.err.splitlines()[-1]
