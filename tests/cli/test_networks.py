@@ -249,14 +249,14 @@ def test_a_damaged_beginning_is_begun_again(place, watch, trained, log):
 def test_more_layers_and_conditions_compute_only_theirs(finished_networks, place):
     shutil.copytree(finished_networks[0].folder / "results", place.folder / "results")
     (source,) = place.run_folders
-    more = ("--set", "conditions=base,BnB,AnB+,random-scaled", "--set", "layers=2,5,6")
+    more = ("--set", "conditions=base,BnB,AnB+,random-scaled", "--set", "layers=2,5,6", "--set", "epochs=4")
     (other,) = (source.with_name("digits-smoke--conditions=base+BnB+AnB++random-scaled,layers=2+5+6,epochs=4"),)
     source.rename(other)
     added = 2 * (2 + 3)
-    shown = place.succeed(*FEW, *more, "--dry-run").out
+    shown = place.succeed(*DIGITS, *more, "--dry-run").out
     assert f"done     {BLOCKS}" in shown
     assert f"missing  {added}" in shown
-    assert f"{added} of {added} blocks" in place.succeed(*FEW, *more).err
+    assert f"{added} of {added} blocks" in place.succeed(*DIGITS, *more).err
 
 
 @pytest.mark.slow
