@@ -14,10 +14,9 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +25,7 @@ from . import datasets, studies
 from .keeping import BlockKeeping, intact
 from .preparing import Prepared, needs_of
 from .records import Records, RecordsError, describe
-from .spawning import OwnContext
+from .spawning import OwnContext, deaf_to_interrupts
 from .study import Block
 
 BREAKAGES_BEFORE_ALONE = 2
@@ -152,7 +151,7 @@ def _run_batch(
     tasks: dict[Future[list[_Result]], list[Block]] = {}
     try:
         while True:
-            with _children_deaf_to_interrupts():
+            with deaf_to_interrupts():
                 for task in ready(waiting):
                     tasks[pool.submit(_compute_task, task, work)] = task
             if not tasks:
@@ -170,26 +169,13 @@ def _run_batch(
         left = [(task, future.running()) for future, task in tasks.items()]
         return (left or [(task, True) for task in batch]) + [(task, False) for task in waiting if left]
     except BaseException:
-        with _children_deaf_to_interrupts():
+        with deaf_to_interrupts():
             _stop(pool)
         raise
     finally:
         # Processes that are idle or gone; those of an interrupted run are, too, by now.
         pool.shutdown(wait=sys.exc_info()[0] is None, cancel_futures=True)
     return []
-
-
-@contextmanager
-def _children_deaf_to_interrupts() -> Iterator[None]:
-    """Processes begun within never see Ctrl-C, not even while they start; this one sees it afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

@@ -72,9 +72,7 @@ def open_setting(
         settled = features.settle(named, learn_from, apart, cache, jobs, skip_broken, watch.learning)
         described = features.describe(listed, settled, cache, jobs, skip_broken, watch.describing)
     except features.PictureError as error:
-        raise features.PictureError(
-            error.path, f"{error.reason}; leave out what is broken with --skip-broken"
-        ) from None
+        raise error.or_left_out from None
     left_out = tuple(f"{path} {reason}: left out" for path, reason in described.broken)
     return _pack(opened, described, left_out)
 

@@ -1,4 +1,4 @@
-"""Processes that begin empty and never run the user's own script again.
+"""Processes that begin empty, leave Ctrl-C to their parent, and never run the user's own script again.
 
 Python's *spawn* runs the script that a process was started from in every process that it starts, so a script that calls
 ``tlbench.run`` without ``if __name__ == "__main__"`` would call it again in each, without end. Nothing that is sent to
@@ -7,6 +7,7 @@ these processes lives in the script, so they are started as if there were none.
 
 from __future__ import annotations
 
+import signal
 import sys
 import types
 from collections.abc import Iterator
@@ -34,6 +35,19 @@ class OwnContext(SpawnContext):
     """The context that makes them."""
 
     Process = ProcessOfItsOwn
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Processes begun within never see Ctrl-C, not even while they start; this one sees it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

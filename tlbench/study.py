@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from .protocol import Value
@@ -21,6 +22,12 @@ MOST, MOST_SEED = 1_000_000, 2**63 - 1
 """Of whatever is counted in a study's parameters: more cannot be meant, and would only be waited for."""
 LEAST, GREATEST = 1e-12, 1e12
 """Of a strength, a rate or a scale: beyond, squares and quotients are no numbers any more."""
+Positive = Annotated[int, Meta(ge=1, le=MOST)]
+Count = Annotated[int, Meta(ge=0, le=MOST)]
+Seed = Annotated[int, Meta(ge=0, le=MOST_SEED)]
+Strength = Annotated[float, Meta(ge=LEAST, le=GREATEST)]
+Degree = Annotated[float, Meta(ge=0.0, le=GREATEST)]
+"""A strength that may be none."""
 OWN = "own:"
 """What the name of a condition begins with that a user brought: a classifier of their own."""
 

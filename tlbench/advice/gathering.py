@@ -100,9 +100,7 @@ def describe(
     try:
         described = features.describe(listed, kinds, cache, jobs, skip_broken, progress)
     except features.PictureError as error:
-        raise features.PictureError(
-            error.path, f"{error.reason}; leave out what is broken with --skip-broken"
-        ) from None
+        raise error.or_left_out from None
     identities = tuple(everything[place][0] for place in described.kept)
     sources = {name: _rows(identities, own) for name, own in found.sources.items()}
     return FeaturePack(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import completing
+from . import completing, options
 from .options import WRONG_INPUT, data_dir, form, leave
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ Examples:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, metavar="N", help="The base of every draw.  [default: 0]"
 )
-@click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be read, naming them.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]")
+@options.skip_broken
+@options.jobs
 @click.option("--quiet", is_flag=True, help="No progress.")
 @form
 @data_dir

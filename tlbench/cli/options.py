@@ -41,6 +41,18 @@ def results_dir(command: Command) -> Command:
     )(command)
 
 
+def skip_broken(command: Command) -> Command:
+    """--skip-broken."""
+    says = "Leave out pictures that cannot be read, naming them."
+    return click.option("--skip-broken", is_flag=True, help=says)(command)
+
+
+def jobs(command: Command) -> Command:
+    """--jobs."""
+    says = "Processes.  [default: one a core]"
+    return click.option("--jobs", type=click.IntRange(min=1), metavar="N", help=says)(command)
+
+
 def data_dir(command: Command) -> Command:
     """--data-dir."""
     return click.option(

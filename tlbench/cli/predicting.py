@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import options
 from .options import WRONG_INPUT, data_dir, form, leave
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ Examples:
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a CSV file, too."
 )
-@click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be read, naming them.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]")
+@options.skip_broken
+@options.jobs
 @click.option("--quiet", is_flag=True, help="No progress.")
 @form
 @data_dir
@@ -100,9 +101,7 @@ def _of_pictures(
                 files, data_dir, jobs or computing.cores(), skip_broken, lambda *done: done[1] and report(*done)
             )
     except features.PictureError as error:
-        raise features.PictureError(
-            error.path, f"{error.reason}; leave out what is broken with --skip-broken"
-        ) from None
+        raise error.or_left_out from None
     notices += [f"{terminal.relative(file)} cannot be read: left out" for file in files if file not in found]
     if not found:
         leave("none of the pictures can be read", WRONG_INPUT)

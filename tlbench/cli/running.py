@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import completing
+from . import completing, options
 from .data import fetch_file
 from .options import FAILED, data_dir, form, leave, results_dir
 
@@ -75,9 +75,9 @@ Examples:
     shell_complete=completing.features,
     help="Kinds of feature to describe pictures with.  [default: phog]",
 )
-@click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be read, naming them.")
+@options.skip_broken
 @click.option("--keep-scores", is_flag=True, help="Keep the score of every test example too, in scores.csv.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]")
+@options.jobs
 @click.option("--device", metavar="NAME", help="Where networks are trained: cpu, cuda, cuda:1.  [default: cpu]")
 @click.option("--dry-run", is_flag=True, help="Run nothing: show what is done, missing and failed, and the time left.")
 @click.option("--fresh", is_flag=True, help="Do everything again, finished or not.")

@@ -24,6 +24,11 @@ class PictureError(Exception):
     def __str__(self) -> str:
         return f"{self.path} {self.reason}"
 
+    @property
+    def or_left_out(self) -> PictureError:
+        """The same with what to do about it, where broken pictures may be left out."""
+        return PictureError(self.path, f"{self.reason}; leave out what is broken with --skip-broken")
+
 
 def several(broken: Sequence[tuple[Path, str]], most: int = 3) -> PictureError:
     """One error for all pictures that cannot be read: the first ``most`` by name, the others by number."""

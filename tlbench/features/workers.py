@@ -16,7 +16,7 @@ import signal
 import threading
 import traceback
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..spawning import OwnContext
+from ..spawning import OwnContext, deaf_to_interrupts
 from . import kinds as catalogue
 from .errors import FeaturesError, PictureError
 
@@ -97,19 +97,6 @@ def compute_all(tasks: Sequence[Task], jobs: int) -> Generator[Results, None, No
             worker.end()
 
 
-@contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """A process begun within never sees Ctrl-C, not even while it starts; this one sees it afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 class _Worker:
     """A process, the parent's end of its pipe, and the chunk that it holds. It is ready when it has first answered."""
 
@@ -119,7 +106,7 @@ class _Worker:
         self.chunk: list[Task] = []
         self.is_ready = False
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _deaf_to_interrupts():
+        with deaf_to_interrupts():
             self._process.start()
         theirs.close()  # so that the pipe ends with the process
 

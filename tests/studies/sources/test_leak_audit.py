@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.studies.sources.conftest import PARAMETERS
 from tlbench import protocol
 from tlbench.datasets import DataError, FeaturePack, SettingPacks
 from tlbench.plan import make_plan
@@ -20,16 +21,7 @@ from tlbench.studies.sources.source_conditions import OF_THE_PAPER
 from tlbench.studies.sources.source_task import make_task
 from tlbench.study import Block
 
-SHARED = {
-    "shots": [1, 2, 5],
-    "negatives": 6,
-    "test_examples": 20,
-    "source_examples": 25,
-    "kernel": "rbf",
-    "C": 10.0,
-    "nonnegative": True,
-    "seed": 0,
-}
+SHARED = {name: value for name, value in PARAMETERS.items() if name != "overlap"}
 PARAMETERS = {**SHARED, "setting": "made up", "grid": [0.01, 1.0, 10.0, 100.0]}
 SPLITS = (0, 1, 2)
 

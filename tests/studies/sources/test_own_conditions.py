@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from tests.studies.sources.conftest import PARAMETERS
 from tlbench import own_methods
 from tlbench.datasets import DataError, FeaturePack
 from tlbench.methods.kernels import mean_squared_distance
@@ -17,17 +18,6 @@ from tlbench.studies.sources import source_weighting as study
 from tlbench.studies.sources.own_conditions import SideBySide, sources_of
 from tlbench.study import Block
 
-PARAMETERS = {
-    "shots": [1, 2, 5],
-    "negatives": 6,
-    "test_examples": 20,
-    "source_examples": 25,
-    "kernel": "rbf",
-    "C": 10.0,
-    "overlap": "repaired",
-    "nonnegative": True,
-    "seed": 0,
-}
 MODULE = '''
 """Methods for these tests."""
 

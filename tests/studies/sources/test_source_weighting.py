@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from tests.studies.sources.conftest import PARAMETERS
 from tlbench.datasets import DataError, FeaturePack, draw_task, generator
 from tlbench.methods.source_weights import ball_weights, scalar_weights
 from tlbench.methods.taught_weights import Lesson, teach, train_members
@@ -16,17 +17,6 @@ from tlbench.studies.sources import source_weighting as study
 from tlbench.studies.sources.source_conditions import LESSONS
 from tlbench.study import Block
 
-PARAMETERS = {
-    "shots": [1, 2, 5],
-    "negatives": 6,
-    "test_examples": 20,
-    "source_examples": 25,
-    "kernel": "rbf",
-    "C": 10.0,
-    "overlap": "repaired",
-    "nonnegative": True,
-    "seed": 0,
-}
 DIGITS = {**PARAMETERS, "negatives": 10, "test_examples": 50, "source_examples": 80}
 GROUPS = {
     "none": ("none",),

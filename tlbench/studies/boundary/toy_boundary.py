@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from ...datasets import DataError, FeaturePack, KernelData, generator
 from ...methods.least_squares_svm import Factorisation, class_balance, factorise, train
 from ...methods.source_weights import leave_one_out, scalar_weights
-from ...study import GREATEST, LEAST, MOST, MOST_SEED, Block, Columns, Keeping, Study, units_by_groups
+from ...study import Block, Columns, Count, Keeping, Positive, Seed, Strength, Study, units_by_groups
 from .clouds import Clouds, turned
 from .drawing import draw_boundary
 
 Floats = NDArray[np.float64]
-Positive = Annotated[int, Meta(ge=1, le=MOST)]
 Width = Annotated[float, Meta(gt=0, le=100)]
 
 RELATED, UNRELATED = 0, 1
@@ -56,11 +55,11 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     source_points: Positive
     too_much: Annotated[float, Meta(gt=1, le=1000)]
     far_too_much: Annotated[float, Meta(gt=1, le=1000)]
-    C: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
+    C: Strength
     shown_draw: Positive
-    shown_split: Annotated[int, Meta(ge=0, le=MOST)]
+    shown_split: Count
     shown_points: Positive
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    seed: Seed
 
     def __post_init__(self) -> None:
         """Refuse a picture of what is not run."""

@@ -13,12 +13,9 @@ from numpy.typing import NDArray
 
 from ...datasets import DataError, LabelledPictures, draw_pictures, generator
 from ...protocol import ProtocolError
-from ...study import GREATEST, LEAST, MOST
+from ...study import Count, Positive, Strength
 
-Positive = Annotated[int, Meta(ge=1, le=MOST)]
-Count = Annotated[int, Meta(ge=0, le=MOST)]
 Temperature = Annotated[float, Meta(gt=0, le=1e4)]
-Degree = Annotated[float, Meta(ge=0.0, le=GREATEST)]  # a temperature, or 0 where there is none
 Rows = NDArray[np.intp]
 
 FEWEST_CLASSES = 3
@@ -40,7 +37,7 @@ class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     dropout: Annotated[float, Meta(ge=0, lt=1)]
     steps: Positive
     batch: Positive
-    learning_rate: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
+    learning_rate: Strength
     hard_weight: Annotated[float, Meta(ge=0, lt=1)]
     seed: Count
 

@@ -17,14 +17,11 @@ from msgspec import Meta
 
 from ...datasets import DataError, LabelledPictures, generator
 from ...protocol import Value
-from ...study import MOST, Block, Columns, Keeping, Piece, Study
+from ...study import MOST, Block, Columns, Count, Degree, Keeping, Piece, Positive, Study
 from .choices import (
     SIDE,
     Choices,
-    Count,
-    Degree,
     Drawn,
-    Positive,
     Rows,
     Temperature,
     batches_of_splits,

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ...datasets import LabelledPictures
 from ...protocol import Value
-from ...study import MOST, Block, Columns, Keeping, Piece, Study
-from .choices import SIDE, Choices, Degree, Drawn, Positive, Temperature, batches_of_splits, draw, require_teacher
+from ...study import Block, Columns, Degree, Keeping, Piece, Positive, Study
+from .choices import SIDE, Choices, Drawn, Temperature, batches_of_splits, draw, require_teacher
 
 SAYS = {
     "teacher": "two wide hidden layers with dropout, from the labels of all training pictures",
@@ -40,7 +40,7 @@ Missing = Literal["one", "all but two"]
 class Common(Choices, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Further choices. layers, hidden: hidden layers of a student, and units of each."""
 
-    layers: Annotated[int, Meta(ge=1, le=MOST)]
+    layers: Positive
     hidden: Positive
 
 

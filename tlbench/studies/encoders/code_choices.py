@@ -11,11 +11,9 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ...study import GREATEST, LEAST, MOST, MOST_SEED
+from ...study import MOST, Degree, Positive, Seed, Strength
 from .views import ends_of
 
-Positive = Annotated[int, Meta(ge=1, le=MOST)]
-Strength = Annotated[float, Meta(ge=0.0, le=GREATEST)]
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float64]
 LEAST_TEST_PICTURES = 15
@@ -32,17 +30,17 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     target_pictures: Positive
     test_pictures: Annotated[int, Meta(ge=LEAST_TEST_PICTURES)]
     paired_pictures: Positive
-    noise: Strength
+    noise: Degree
     hidden: Positive
     code: Positive
     steps: Positive
-    learning_rate: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
-    reconstruction: Strength
-    alignment: Strength
-    classification: Strength
-    pairs: Strength
-    decay: Strength
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    learning_rate: Strength
+    reconstruction: Degree
+    alignment: Degree
+    classification: Degree
+    pairs: Degree
+    decay: Degree
+    seed: Seed
 
     def __post_init__(self) -> None:
         """Refuse views that name no two spaces, numbers that are none, and more shots or pairs than pictures."""

@@ -11,9 +11,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ...study import GREATEST, LEAST, MOST, MOST_SEED
+from ...study import MOST, Degree, Positive, Seed, Strength
 
-Positive = Annotated[int, Meta(ge=1, le=MOST)]
 TaskName = Literal["reconstruction", "segmentation"]
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
@@ -28,15 +27,15 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     draws: Annotated[int, Meta(ge=1, le=999)]
     classes_per_half: Annotated[int, Meta(ge=2, le=MOST)]
     test_pictures: Annotated[int, Meta(ge=LEAST_TEST_PICTURES)]
-    noise: Annotated[float, Meta(ge=0.0, le=GREATEST)]
+    noise: Degree
     ink: Annotated[float, Meta(gt=0, lt=1)]
     hidden: Positive
     code: Positive
     batch: Positive
     source_steps: Positive
     steps: Positive
-    learning_rate: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    learning_rate: Strength
+    seed: Seed
 
     @property
     def tasks(self) -> Sequence[TaskName]:

@@ -19,7 +19,7 @@ from msgspec import Meta
 from ...datasets import DataError, FeaturePack, generator
 from ...methods.gaussian_process import Hyperparameters, predict, squared_distances
 from ...methods.transfer_gaussian_process import TARGET, adaptive_covariance, two_tasks
-from ...study import MOST, MOST_SEED, Block, Columns, Keeping, Study, units_by_groups
+from ...study import MOST, Block, Columns, Keeping, Seed, Study, units_by_groups
 from . import conditions
 from .conditions import FITS, METRICS, learned_correlation, measure, measurement_columns
 from .drawn_tasks import Drawn, Prediction
@@ -42,7 +42,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     test_examples: Annotated[int, Meta(ge=15, le=2000)]
     lengthscale: Annotated[float, Meta(ge=0.05, le=50)]
     noise: Annotated[float, Meta(ge=1e-4, le=10)]
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    seed: Seed
 
 
 def units(data: FeaturePack, parameters: Parameters) -> dict[str, dict[str, Any]]:

@@ -22,11 +22,10 @@ import numpy as np
 from msgspec import Meta
 
 from ...datasets import DataError, RegressionTables, generator
-from ...study import MOST, MOST_SEED, Block, Columns, Keeping, Study, units_by_groups
+from ...study import MOST, Block, Columns, Keeping, Seed, Study, units_by_groups
 from .conditions import FITS, METRICS, SAYS, Scale, Task, learned_correlation, measure, measurement_columns
 
 LEAST_TEST_EXAMPLES = 15
-Whole = Annotated[int, Meta(ge=1, le=MOST)]
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -37,7 +36,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     source_examples: Annotated[int, Meta(ge=2, le=5000)]
     test_examples: Annotated[int, Meta(ge=LEAST_TEST_EXAMPLES)]
     outputs: Literal["together", "each"]
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    seed: Seed
 
 
 @dataclass(frozen=True)

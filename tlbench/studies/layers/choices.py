@@ -9,10 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from ...datasets import LabelledPictures, draw_class_split, draw_pictures, generator
-from ...study import GREATEST, LEAST, MOST
+from ...study import Count, Positive, Strength
 
-Positive = Annotated[int, Meta(ge=1, le=MOST)]
-Count = Annotated[int, Meta(ge=0, le=MOST)]
 ClassSplit = Literal["random", "natural-manmade"]
 
 
@@ -50,7 +48,7 @@ class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     test_pictures_per_class: Count
     epochs: Positive
     batch: Positive
-    learning_rate: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
+    learning_rate: Strength
     schedule: Literal["cosine", "steps"]
     augmentation: Literal["none", "crop-and-mirror"]
     precision: Literal["auto", "float32", "bfloat16"]

@@ -16,13 +16,12 @@ import msgspec
 from msgspec import Meta
 
 from ...datasets import DataError, FeaturePack, KernelData
-from ...study import GREATEST, LEAST, MOST, MOST_SEED, Block, Columns, Keeping, Piece, Study, units_by_groups
+from ...study import MOST, Block, Columns, Keeping, Piece, Positive, Seed, Strength, Study, units_by_groups
 from .drawing import draw_relationships
 from .learner_tables import METRICS, TABLES, learn_all
 from .learners import SAYS, Strengths
 from .task_samples import Sample, draw_tasks, one_against_rest, parts_of
 
-Positive = Annotated[float, Meta(ge=LEAST, le=GREATEST)]
 Loading = Annotated[float, Meta(gt=-1, lt=1)]
 Relation = Literal["alike", "mixed", "as-found"]
 GROUP_OF = {"single-task": "apart", "pooled": "apart", "mtrl": "learned", "known-relations": "known"}
@@ -36,14 +35,14 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     draws: Annotated[int, Meta(ge=1, le=999)]
     loadings: Annotated[list[Loading], Meta(min_length=2)]
     alike: Annotated[float, Meta(gt=0, lt=1)]
-    dimensions: Annotated[int, Meta(ge=1, le=MOST)]
+    dimensions: Positive
     noise: Annotated[float, Meta(ge=0, le=100)]
     test_examples: Annotated[int, Meta(ge=5, le=MOST)]
     folds: Annotated[int, Meta(ge=2, le=MOST)]
-    lambda_alone: Annotated[list[Positive], Meta(min_length=1)]
-    lambda_1: Annotated[list[Positive], Meta(min_length=1)]
-    lambda_2: Annotated[list[Positive], Meta(min_length=1)]
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    lambda_alone: Annotated[list[Strength], Meta(min_length=1)]
+    lambda_1: Annotated[list[Strength], Meta(min_length=1)]
+    lambda_2: Annotated[list[Strength], Meta(min_length=1)]
+    seed: Seed
 
     def __post_init__(self) -> None:
         """Refuse budgets that differ, and more tasks than there are directions."""

@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Meta
 
 from ...datasets import DataError, RegressionTables
-from ...study import MOST, MOST_SEED, Block, Columns, Keeping, Study, units_by_groups
+from ...study import MOST, Block, Columns, Keeping, Seed, Strength, Study, units_by_groups
 from .drawing import draw_relationships
 from .learner_tables import TABLES, learn_all
 from .learners import SAYS, Strengths
-from .multitask_similarity import GROUP_OF, Positive, refuse_other_budget
+from .multitask_similarity import GROUP_OF, refuse_other_budget
 from .task_samples import Sample, groups_of, regressions
 
 
@@ -29,10 +29,10 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     groups: Annotated[int, Meta(ge=1, le=99)]
     parts: Annotated[int, Meta(ge=1, le=99)]
     folds: Annotated[int, Meta(ge=2, le=MOST)]
-    lambda_alone: Annotated[list[Positive], Meta(min_length=1)]
-    lambda_1: Annotated[list[Positive], Meta(min_length=1)]
-    lambda_2: Annotated[list[Positive], Meta(min_length=1)]
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    lambda_alone: Annotated[list[Strength], Meta(min_length=1)]
+    lambda_1: Annotated[list[Strength], Meta(min_length=1)]
+    lambda_2: Annotated[list[Strength], Meta(min_length=1)]
+    seed: Seed
 
     def __post_init__(self) -> None:
         """Refuse budgets that differ."""

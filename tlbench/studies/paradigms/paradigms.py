@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Meta
 
 from ...datasets import Data, DataError, SettingPacks
-from ...study import GREATEST, LEAST, MOST, MOST_SEED, Block, Columns, Keeping, Piece, Study
+from ...study import MOST, Block, Columns, Count, Degree, Keeping, Piece, Positive, Seed, Strength, Study
 from .cells import Amounts, Draws, find_units, kinds_of, refuse_too_few
 from .drawing import draw_map
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .learners import Strengths
 
 Cell = Literal["same-all", "selection-bias", "other-domain", "other-task", "both-differ", "other-space"]
-Positive = Annotated[int, Meta(ge=1, le=MOST)]
 
 HOMOGENEOUS: tuple[Cell, ...] = ("same-all", "selection-bias", "other-domain", "other-task", "both-differ")
 SHARED_TASK: tuple[Cell, ...] = HOMOGENEOUS[:3]
@@ -74,20 +73,20 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Factors and choices; the protocol file gives the reason for each value. cell: one in a block, all in a run."""
 
     cell: Cell | Annotated[list[Cell], Meta(min_length=1)]
-    shots: Annotated[list[Annotated[int, Meta(ge=0, le=MOST)]], Meta(min_length=1)]
+    shots: Annotated[list[Count], Meta(min_length=1)]
     classes: Annotated[int, Meta(ge=3, le=MOST)]
     class_draws: Annotated[int, Meta(ge=1, le=99)]
     source_examples: Annotated[int, Meta(ge=2, le=MOST)]
     unlabelled: Annotated[int, Meta(ge=2, le=MOST)]
     test_examples: Positive
-    bias: Annotated[float, Meta(ge=0.0, le=GREATEST)]
+    bias: Degree
     dimensions: Positive
-    mu: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
-    ridge: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
+    mu: Strength
+    ridge: Strength
     rounds: Positive
-    weak_c: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
-    C: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    weak_c: Strength
+    C: Strength
+    seed: Seed
 
     def __post_init__(self) -> None:
         """Refuse more labelled examples than there are to learn from."""

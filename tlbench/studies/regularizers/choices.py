@@ -7,12 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from ...study import GREATEST, LEAST, MOST
+from ...study import GREATEST, Count, Degree, Positive, Strength
 from .class_draws import Amounts
-
-Positive = Annotated[int, Meta(ge=1, le=MOST)]
-Count = Annotated[int, Meta(ge=0, le=MOST)]
-Above = Annotated[float, Meta(ge=LEAST, le=GREATEST)]
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -24,7 +20,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     shots: Annotated[list[Positive], Meta(min_length=1)]
     draws: Annotated[int, Meta(ge=1, le=999)]
     rehearsals: Annotated[int, Meta(ge=1, le=99)]
-    strengths: Annotated[list[Above], Meta(min_length=1)]
+    strengths: Annotated[list[Strength], Meta(min_length=1)]
     network: Literal["digits4", "digits8", "small32"]
     classes_per_half: Count
     source_pictures: Count
@@ -33,8 +29,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     source_epochs: Positive
     steps: Positive
     batch: Positive
-    learning_rate: Above
-    head_decay: Annotated[float, Meta(ge=0.0, le=GREATEST)]
+    learning_rate: Strength
+    head_decay: Degree
     p: Annotated[float, Meta(ge=1, le=GREATEST)]
     k: Positive
     neighbours: Positive

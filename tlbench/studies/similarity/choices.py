@@ -10,10 +10,9 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ...study import GREATEST, LEAST, MOST, MOST_SEED
+from ...study import MOST, Count, Positive, Seed, Strength
 from ..layers.choices import NETWORKS
 
-Positive = Annotated[int, Meta(ge=1, le=MOST)]
 Rows = NDArray[np.int64]
 Classes = tuple[str, ...]
 
@@ -25,7 +24,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     source, to choose n with, and for the test. tolerance: points below its base at which a layer too many is shared.
     """
 
-    layers: Annotated[int, Meta(ge=0, le=MOST)] | Annotated[list[Positive], Meta(min_length=1)]
+    layers: Count | Annotated[list[Positive], Meta(min_length=1)]
     network: Literal["digits8", "small32"]
     targets: Annotated[int, Meta(ge=1, le=999)]
     classes_per_task: Annotated[int, Meta(ge=2, le=MOST)]
@@ -36,10 +35,10 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     epochs: Positive
     source_epochs: Positive
     batch: Positive
-    learning_rate: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
-    tolerance: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
-    C: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    learning_rate: Strength
+    tolerance: Strength
+    C: Strength
+    seed: Seed
 
     def __post_init__(self) -> None:
         """Refuse to inherit layers that the network does not have, or all of them."""

@@ -16,10 +16,10 @@ import numpy as np
 from msgspec import Meta
 
 from ...datasets import DataError, KernelData, generator
-from ...study import Block, Columns, Keeping, Study, units_by_groups
+from ...study import Block, Columns, Keeping, Positive, Study, units_by_groups
 from . import source_task
 from .source_conditions import OF_THE_PAPER
-from .source_task import Positive, Task, TaskChoices, prepare_task
+from .source_task import Task, TaskChoices, prepare_task
 from .source_weighting import STUDY as SOURCE_WEIGHTING
 from .source_weighting import remarks, sizes
 

@@ -31,8 +31,8 @@ from ...datasets import Amounts, DataError, FeaturePack, TaskRows, draw_task
 from ...methods.kernels import KernelName
 from ...methods.least_squares_svm import train
 from ...methods.transfer_terms import least_squares_terms
-from ...study import GREATEST, LEAST, MOST, MOST_SEED, Block, Columns, Keeping, Piece, Study, units_by_groups
-from .source_task import Positive, Task, make_task
+from ...study import MOST, Block, Columns, Keeping, Piece, Positive, Seed, Strength, Study, units_by_groups
+from .source_task import Task, make_task
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -56,8 +56,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     negatives: Positive
     test_examples: Annotated[int, Meta(ge=15, le=MOST)]
     source_examples: Positive
-    C: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    C: Strength
+    seed: Seed
 
     @property
     def kernels(self) -> Sequence[KernelName]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -38,12 +37,11 @@ from ...datasets import (
 from ...methods.kernels import KernelName, MeanKernel
 from ...methods.least_squares_svm import class_balance, factorise
 from ...methods.source_weights import ball_weights, scalar_weights
-from ...study import GREATEST, LEAST, MOST, MOST_SEED, Block, Columns, Keeping, Piece, Study
+from ...study import MOST, Block, Columns, Keeping, Piece, Positive, Seed, Strength, Study
 from .source_conditions import OF_THE_PAPER
-from .source_task import Positive, Task, make_task, setting_of_units, train_sources
+from .source_task import Task, make_task, setting_of_units, train_sources
 
 Floats = NDArray[np.float64]
-Strength = Annotated[float, Meta(ge=LEAST, le=GREATEST)]
 Leak = Literal[
     "repaired",
     "kept",
@@ -100,12 +98,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     C: Strength
     grid: Annotated[list[Strength], Meta(min_length=1)]
     nonnegative: bool
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
-
-    def __post_init__(self) -> None:
-        """Refuse an infinite C, which has no balanced machine."""
-        if not all(map(isfinite, [self.C, *self.grid])):
-            raise ValueError("C and each C of the grid must be a finite number")
+    seed: Seed
 
     @property
     def amounts(self) -> Amounts:

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from ...datasets import DataError, FeaturePack, KernelData, draw_task, generator
 from ...methods.related_tasks import RelatedTasks, related_hyperplanes, related_waves
-from ...study import GREATEST, LEAST, MOST, MOST_SEED, Block, Columns, Keeping, Piece, Study, units_by_groups
+from ...study import MOST, Block, Columns, Keeping, Piece, Positive, Seed, Strength, Study, units_by_groups
 from .source_baselines import Strengths
-from .source_task import Positive, Task, make_task
+from .source_task import Task, make_task
 from .source_weighting import GROUP_OF, SAYS, find_in
 
 Floats = NDArray[np.float64]
@@ -51,9 +51,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     negatives: Positive
     test_examples: Annotated[int, Meta(ge=15, le=MOST)]
     source_examples: Positive
-    C: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
+    C: Strength
     nonnegative: bool
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    seed: Seed
 
     def __post_init__(self) -> None:
         """Refuse more tasks than there are directions."""

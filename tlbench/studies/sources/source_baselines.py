@@ -7,10 +7,8 @@ classes weigh the same, and C is that of the least-squares machines: nothing is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 
 from ...methods.adapted_svm import adaptive_svm, fixed_transfer_svm
@@ -20,12 +18,11 @@ from ...methods.penalised_weights import penalised_svm
 from ...methods.projective_svm import projective_svm
 from ...methods.score_features import feature_svm, own_confidences
 from ...methods.source_boosting import multi_source_boosting
-from ...study import GREATEST, LEAST
+from ...study import Positive, Strength
 from .source_conditions import Found, Group
-from .source_task import Positive, Task, TaskChoices
+from .source_task import Task, TaskChoices
 
 Floats = NDArray[np.float64]
-Strength = Annotated[float, Meta(ge=LEAST, le=GREATEST)]
 
 
 class Strengths(TaskChoices, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -17,10 +17,9 @@ from ...methods.kernels import KernelName, MeanKernel
 from ...methods.least_squares_svm import Factorisation, class_balance, factorise, train
 from ...methods.source_weights import LeaveOneOut, leave_one_out
 from ...methods.transfer_terms import hyperplane_products
-from ...study import GREATEST, LEAST, MOST, MOST_SEED
+from ...study import MOST, Positive, Seed, Strength
 
 Floats = NDArray[np.float64]
-Positive = Annotated[int, Meta(ge=1, le=MOST)]
 CHUNK = 200
 """Source examples whose kernel with the target is held at once: what fits a cache is faster than what does not."""
 
@@ -34,10 +33,10 @@ class TaskChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     test_examples: Annotated[int, Meta(ge=15, le=MOST)]
     source_examples: Positive
     kernel: KernelName
-    C: Annotated[float, Meta(ge=LEAST, le=GREATEST)]
+    C: Strength
     overlap: Literal["repaired", "kept"]
     nonnegative: bool
-    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    seed: Seed
 
     @property
     def amounts(self) -> Amounts:
