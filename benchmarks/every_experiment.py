@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tlbench import computing, datasets, protocol
+from tlbench import datasets, processes, protocol
 from tlbench.records import environment
 
 from .table import Row, show
@@ -30,7 +30,7 @@ def timed() -> Iterator[tuple[str, str, float]]:
             data = datasets.embedded_for(protocol.read(name).data.default)
             command = [sys.executable, "-m", "tlbench", "run", name, "--dataset", data, "--quiet"]
             begun = time.perf_counter()
-            subprocess.run([*command, "--results", scratch, "--jobs", str(computing.cores())], check=True)
+            subprocess.run([*command, "--results", scratch, "--jobs", str(processes.cores())], check=True)
             yield name, data, time.perf_counter() - begun
 
 
@@ -42,7 +42,7 @@ def row() -> Row:
     whole = sum(spent for spent, _ in taken)
     longest = ", ".join(f"{name} {spent:.0f} s" for spent, name in sorted(taken, reverse=True)[:3])
     measure = (
-        f"tlbench run, {len(taken)} experiments with their usual profiles, tables and figures, on {computing.cores()} "
+        f"tlbench run, {len(taken)} experiments with their usual profiles, tables and figures, on {processes.cores()} "
         f"cores of {environment()['processor']}: {whole:.0f} s; longest {longest}"
     )
     return Row(NAME, "ten minutes", WANTED / whole, WANTED / whole, WANTED / whole, measure)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tlbench import computing, datasets, preparing, protocol, studies
+from tlbench import computing, datasets, preparing, processes, protocol, studies
 from tlbench.methods.networks.architectures import ARCHITECTURES
 from tlbench.methods.networks.training import has_bfloat16_units
 from tlbench.studies.layers.layer_training import frozen_layers
@@ -59,7 +59,7 @@ def ours(prepared: preparing.Prepared, jobs: int) -> Side:
     taken = {}
     for name, blocks in groups(prepared.plan.blocks).items():
         begun = time.perf_counter()
-        outcome = computing.compute_missing(prepared, blocks, jobs, lambda *_: None)
+        outcome = computing.compute_missing(prepared, blocks, processes.LocalProcesses(jobs), lambda *_: None)
         taken[name] = time.perf_counter() - begun
         if outcome.failed:
             raise SystemExit(f"{len(outcome.failed)} blocks failed")

@@ -17,6 +17,7 @@ import pytest
 
 from tlbench import computing, datasets, preparing, protocol
 from tlbench.keeping import intact, weights_path
+from tlbench.processes import LocalProcesses
 from tlbench.studies.layers import layer_transfer
 
 STUDY = layer_transfer.STUDY
@@ -42,20 +43,18 @@ def prepare(pictures, tmp_path):
     return plan
 
 
-class OnTheSpot:
-    """A pool without processes."""
+class OnTheSpot(LocalProcesses):
+    """No processes at all; tasks are their own pool."""
 
-    _processes = None
-
-    def __init__(self, *_):
-        pass
+    def open(self, work, most):
+        return self
 
     def submit(self, work, *arguments):
         future = Future()
         future.set_result(work(*arguments))
         return future
 
-    def shutdown(self, **_):
+    def close(self, pool):
         pass
 
 
@@ -81,14 +80,13 @@ class StandIn:
 @pytest.fixture
 def stand_in(monkeypatch):
     stand_in = StandIn()
-    monkeypatch.setattr(computing, "ProcessPoolExecutor", OnTheSpot)
     monkeypatch.setattr(layer_transfer, "STUDY", dataclasses.replace(STUDY, prepare=lambda *_: None, compute=stand_in))
     return stand_in
 
 
-def compute(prepared, jobs=1, report=lambda *_: None):
+def compute(prepared, processes=OnTheSpot(1), report=lambda *_: None):
     missing, damaged = prepared.scan()
-    return computing.compute_missing(prepared, missing, jobs, report), missing, damaged
+    return computing.compute_missing(prepared, missing, processes, report), missing, damaged
 
 
 def named(blocks):
@@ -325,7 +323,7 @@ def deadly(tmp_path, monkeypatch):
 def test_a_base_that_keeps_killing_its_process_is_set_aside_with_what_starts_from_it(prepare, deadly, jobs):
     prepared = prepare(conditions="base,AnB,random-scaled", layers="2")
     deaths = deadly(1000)
-    outcome, _, _ = compute(prepared, jobs)
+    outcome, _, _ = compute(prepared, LocalProcesses(jobs))
     failed = {("A", "base", 0), ("B", "AnB", 2)}
     assert named(block for block, _ in outcome.failed.values()) == failed
     assert named(b for b in prepared.plan.blocks if prepared.records.load(b)) == everything_else(prepared, failed)
@@ -340,7 +338,7 @@ def test_a_base_that_keeps_killing_its_process_is_set_aside_with_what_starts_fro
 def test_a_base_that_kills_its_process_once_costs_nothing_but_time(prepare, deadly):
     prepared = prepare(conditions="base,AnB", layers="2")
     deadly(1)
-    outcome, _, _ = compute(prepared)
+    outcome, _, _ = compute(prepared, LocalProcesses(1))
     assert (outcome.finished, outcome.failed) == (4, {})
     assert prepared.scan() == ([], 0)
     assert intact(prepared.records, base(prepared, "A").key)
@@ -349,13 +347,13 @@ def test_a_base_that_kills_its_process_once_costs_nothing_but_time(prepare, dead
 def test_a_base_whose_process_dies_while_its_lost_weights_are_made_again_is_not_taken_for_finished(prepare, deadly):
     prepared = prepare(conditions="base,AnB", layers="2")
     deadly(0)
-    compute(prepared)
+    compute(prepared, LocalProcesses(1))
     source = base(prepared, "A")
     (heir,) = [block for block in prepared.plan.blocks if source.key in block.needs]
     weights_path(prepared.records, source.key).unlink()
     prepared.records._block_path(heir).unlink()
     deadly(1)
-    outcome, missing, _ = compute(prepared)
+    outcome, missing, _ = compute(prepared, LocalProcesses(1))
     assert missing == [source, heir]
     assert (outcome.finished, outcome.failed) == (2, {})
     assert intact(prepared.records, source.key)

@@ -129,6 +129,26 @@ OPENED_BY: dict[datasets.Shape, Callable[..., datasets.Data]] = {
 """Who opens data in the shape that a study takes."""
 
 
+@dataclass(frozen=True)
+class NamedData:
+    """Data by name: what any machine needs to open them for itself."""
+
+    shape: datasets.Shape
+    reference: str
+    options: datasets.Options
+    skip_broken: bool = False
+
+    def open(self, folder: Path, jobs: int, watch: Watch | None = None) -> datasets.Data:
+        """Open them, with fetched data in ``folder``; raises what ``open_pack``, ``open_pictures`` … raise."""
+        return OPENED_BY[self.shape](self.reference, self.options, folder, jobs, self.skip_broken, watch)
+
+    def from_anywhere(self) -> NamedData:
+        """The same by paths that do not depend on the folder one is in."""
+        chosen = self.options.class_list
+        listed = replace(self.options, class_list=Path(chosen).expanduser().absolute()) if chosen else self.options
+        return replace(self, reference=datasets.absolute(self.reference), options=listed)
+
+
 def _pack(
     pictures: datasets.PictureSet, described: features.Described, left_out: tuple[str, ...]
 ) -> datasets.FeaturePack:

@@ -85,17 +85,22 @@ def with_scores(settings: Settings, study: Study) -> Settings:
     return replace(settings, scores=True, changed={**settings.changed, "scores": "kept"})
 
 
-def device_for(study: Study, wanted: str | None) -> str:
-    """The device to compute on. Raises ProtocolError for one that is not there or of no use to the experiment."""
+def device_for(study: Study, wanted: str | None, elsewhere: bool = False) -> str:
+    """The device to compute on. Raises ProtocolError for one that is not there or of no use to the experiment.
+
+    elsewhere: it is a cluster's, whose workers see for themselves whether they have one.
+    """
     if wanted in (None, "cpu"):
         return "cpu"
     if study.part != "networks":
         raise ProtocolError("this experiment computes on the processor; leave --device out")
-    import torch
-
     named = re.fullmatch("cuda(?::(0|[1-9][0-9]{0,2}))?", wanted)
     if named is None:
         raise ProtocolError(f"there is no device '{wanted}'; known are cpu, cuda and cuda:N")
+    if elsewhere:
+        return wanted
+    import torch
+
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if int(named[1] or 0) >= there:
         raise ProtocolError(f"device {wanted} is not here: torch sees {there} of that kind; use --device cpu")

@@ -163,10 +163,12 @@ class Records:
         return self._block_path(block).exists()
 
     def save(self, block: Block, tables: Mapping[str, Columns], device: str | None = None) -> None:
-        """Keep a finished block and forget that it ever failed; ``device``: where it was computed, if that varies."""
-        about = environment() | ({"torch": version("torch"), "device": device} if device else {})
-        body = msgspec.json.encode({"block": block.identity, "environment": about, "tables": tables})
-        write_whole(self._block_path(block), hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        """Keep a finished block, as ``packed_block`` packs it."""
+        self.put(block, packed_block(block, tables, device))
+
+    def put(self, block: Block, content: bytes) -> None:
+        """Keep a finished block that is packed already, and forget that it ever failed."""
+        write_whole(self._block_path(block), content)
         self._failure_path(block).unlink(missing_ok=True)
 
     def save_failure(self, block: Block, traceback: str) -> Path:
@@ -281,6 +283,13 @@ class Records:
         except (OSError, msgspec.MsgspecError) as error:
             raise RecordsError(f"{self.folder} holds no readable manifest.json ({error}); run it again") from None
         return content
+
+
+def packed_block(block: Block, tables: Mapping[str, Columns], device: str | None = None) -> bytes:
+    """The file of a finished block; ``device``: where it was computed, if that varies."""
+    about = environment() | ({"torch": version("torch"), "device": device} if device else {})
+    body = msgspec.json.encode({"block": block.identity, "environment": about, "tables": tables})
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
 def describe(block: Block) -> str:

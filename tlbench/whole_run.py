@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import computing, datasets, opening, preparing, protocol, published, studies
+from . import computing, datasets, preparing, processes, protocol, published, studies
 from . import results as results_room
+from .opening import NamedData
 from .records import describe, in_words
 from .results import Results
 
@@ -67,12 +68,13 @@ def run(
     options = preparing.data_options(study, settled, reference)
     datasets.require_shape(reference, study.shape)
     folder = datasets.data_folder(Path(data_dir) if data_dir is not None else None)
-    processes = jobs or (computing.cores() if where == "cpu" else 1)
-    data = opening.OPENED_BY[study.shape](reference, options, folder, processes, skip_broken)
+    named = NamedData(study.shape, reference, options, skip_broken)
+    here = processes.LocalProcesses(jobs or (processes.cores() if where == "cpu" else 1))
+    data = named.open(folder, here.jobs)
     prepared = preparing.prepare(declared, settled, reference, data, Path(results))
     prepared.records.prepare()
     missing, _ = prepared.scan()
-    outcome = computing.compute_missing(prepared, missing, processes, lambda *_: None, where)
+    outcome = computing.compute_missing(prepared, missing, here, lambda *_: None, where)
     if outcome.failed:
         block, path = next(iter(outcome.failed.values()))
         raise BlocksFailedError(

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tlbench import computing, preparing, protocol, tables
+from tlbench import preparing, protocol, tables
 from tlbench.computing import compute_missing
+from tlbench.processes import LocalProcesses
 from tlbench.datasets import FeaturePack, Options, SettingPacks, load_data, save_data, target_of
 from tlbench.datasets.caltech_pictures import COLLECTIONS, SETTINGS_OF
 from tlbench.opening import Watch, open_pack
@@ -112,20 +113,18 @@ OVERRIDES = {"shots": "1,3", "seeds": "2", "test_examples": "20", "source_exampl
 CONDITIONS = {"conditions": "none,single-selected,multi-average,multi-weighted,multi-taught"}
 
 
-class OnTheSpot:
+class OnTheSpot(LocalProcesses):
     """A pool without processes; the data go through their file all the same."""
 
-    _processes = None
-
-    def __init__(self, *_):
-        pass
+    def open(self, work, most):
+        return self
 
     def submit(self, work, *arguments):
         future = Future()
         future.set_result(work(*arguments))
         return future
 
-    def shutdown(self, **_):
+    def close(self, pool):
         pass
 
 
@@ -135,7 +134,7 @@ def measured(declared, data, levels, folder):
     prepared = preparing.prepare(declared, settings, REFERENCE, data, folder)
     prepared.records.prepare()
     missing, _ = prepared.scan()
-    outcome = compute_missing(prepared, missing, 1, lambda *_: None)
+    outcome = compute_missing(prepared, missing, OnTheSpot(1), lambda *_: None)
     assert not outcome.failed, [path.read_text() for _, path in outcome.failed.values()]
     found = [(block, prepared.records.load(block)) for block in prepared.plan.blocks]
     whole = tables.collect(prepared.plan, "toy", found, tuple(source_weighting.STUDY.tables))["measurements"]
@@ -146,8 +145,7 @@ def measured(declared, data, levels, folder):
     return whole
 
 
-def test_each_setting_has_the_numbers_that_it_has_alone(declared, tmp_path, monkeypatch):
-    monkeypatch.setattr(computing, "ProcessPoolExecutor", OnTheSpot)
+def test_each_setting_has_the_numbers_that_it_has_alone(declared, tmp_path):
     packs = both()
     together = measured(declared, packs, "related,unrelated", tmp_path / "both")
     assert set(together["unit"]) == set(packs.categories)

@@ -94,6 +94,7 @@ def _status(error: Exception) -> int | None:
         "tlbench.records.RecordsError": WRONG_INPUT,
         "tlbench.datasets.errors.DataError": WRONG_INPUT,
         "tlbench.datasets.errors.DataMissingError": NOT_TO_BE_HAD,
+        "tlbench.cluster.errors.ClusterError": NOT_TO_BE_HAD,
         "tlbench.features.errors.FeaturesError": WRONG_INPUT,
         "tlbench.features.errors.PictureError": WRONG_INPUT,
     }

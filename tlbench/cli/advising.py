@@ -92,9 +92,9 @@ def advise(
     Each source in turn plays the target, with as many labelled pictures as there are of the new category: what is
     gained there is what may be expected. What cannot be answered is said to be so.
     """
-    from .. import advice, computing, terminal
+    from .. import advice, processes, terminal
 
-    jobs = jobs or computing.cores()
+    jobs = jobs or processes.cores()
     if layers is not None:
         return _judge_layers(
             layers, target, sources, background, output, seed, skip_broken, jobs, quiet, form, data_dir

@@ -53,6 +53,12 @@ def jobs(command: Command) -> Command:
     return click.option("--jobs", type=click.IntRange(min=1), metavar="N", help=says)(command)
 
 
+def cluster(command: Command) -> Command:
+    """--cluster."""
+    says = "Compute on a Dask cluster: tcp://HOST:PORT of its scheduler, or its scheduler file."
+    return click.option("--cluster", metavar="WHERE", help=says)(command)
+
+
 def data_dir(command: Command) -> Command:
     """--data-dir."""
     return click.option(

@@ -92,13 +92,13 @@ def _of_table(model: Model, path: Path, given: int) -> Scores:
 def _of_pictures(
     model: Model, places: tuple[Path, ...], skip_broken: bool, jobs: int | None, quiet: bool, data_dir: Path | None
 ) -> Scores:
-    from .. import advice, computing, features, terminal
+    from .. import advice, features, processes, terminal
 
     files, notices = advice.unseen_pictures(places)
     try:
         with terminal.progress("describing", "pictures", quiet) as report:
             found = model.predict_pictures(
-                files, data_dir, jobs or computing.cores(), skip_broken, lambda *done: done[1] and report(*done)
+                files, data_dir, jobs or processes.cores(), skip_broken, lambda *done: done[1] and report(*done)
             )
     except features.PictureError as error:
         raise error.or_left_out from None

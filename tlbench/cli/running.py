@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from .options import FAILED, data_dir, form, leave, results_dir
 if TYPE_CHECKING:
     from .. import datasets, opening, protocol
     from ..preparing import Prepared
+    from ..processes import Processes
     from ..sheet import Format
     from ..study import Block
 
@@ -78,6 +79,7 @@ Examples:
 @options.skip_broken
 @click.option("--keep-scores", is_flag=True, help="Keep the score of every test example too, in scores.csv.")
 @options.jobs
+@options.cluster
 @click.option("--device", metavar="NAME", help="Where networks are trained: cpu, cuda, cuda:1.  [default: cpu]")
 @click.option("--dry-run", is_flag=True, help="Run nothing: show what is done, missing and failed, and the time left.")
 @click.option("--fresh", is_flag=True, help="Do everything again, finished or not.")
@@ -98,6 +100,7 @@ def run(
     skip_broken: bool,
     keep_scores: bool,
     jobs: int | None,
+    cluster: str | None,
     device: str | None,
     dry_run: bool,
     fresh: bool,
@@ -113,7 +116,10 @@ def run(
     The exit status is 1 if a block failed; verdicts never fail a run, `tlbench check` does.
     """
     from .. import computing, datasets, opening, own_methods, preparing, protocol, published, records, studies, terminal
+    from ..processes import cores
 
+    if cluster and jobs:
+        raise click.UsageError("--jobs has no effect with --cluster, which has as many processes as it has workers")
     declared = protocol.with_methods(protocol.read(experiment), methods)
     own_methods.search_also(Path())
     overrides = _overrides(
@@ -126,18 +132,18 @@ def run(
     if keep_scores:
         settings = preparing.with_scores(settings, study)
     published.load(declared)  # said now, not after hours of work
-    device = preparing.device_for(study, device)
+    device = preparing.device_for(study, device, elsewhere=cluster is not None)
     folder = datasets.data_folder(data_dir)
     options = preparing.data_options(study, settings, reference)
     datasets.require_shape(reference, study.shape)
     outlined = datasets.outline(reference, options) if dry_run else None
     if not outlined and not _fetch_missing(declared, reference, options, folder, quiet, dry_run):
         return 0
-    jobs, processes = jobs or (computing.cores() if device == "cpu" else 1), jobs or computing.cores()
+    named = opening.NamedData(study.shape, reference, options, skip_broken)
     verb = "describing" if study.shape == "features" else "decoding"
     try:
         with _watching(verb, quiet, folder if dry_run else None) as watch:
-            pack = opening.OPENED_BY[study.shape](reference, options, folder, processes, skip_broken, watch)
+            pack = named.open(folder, jobs or cores(), watch)
     except datasets.DataMissingError:
         if outlined is None:
             raise
@@ -146,7 +152,7 @@ def run(
     if dry_run:
         if pack is outlined:
             terminal.say(pack.notices[0])
-        _show_plan(prepared, jobs, device, fresh)
+        _show_plan(prepared, jobs or (cores() if device == "cpu" else 1), device, fresh)
         return 0
     prepared.records.prepare()
     if fresh:
@@ -161,13 +167,26 @@ def run(
     if damaged:
         what = "1 damaged block is" if damaged == 1 else f"{damaged} damaged blocks are"
         terminal.say(f"note: {what} computed again", stderr=True)
-    with terminal.progress("computing", "blocks", quiet or not missing) as report:
-        outcome = computing.compute_missing(prepared, missing, jobs, report, device)
+    with _processes(cluster if missing else None, jobs, device) as where:
+        elsewhere = (named.from_anywhere(), folder.absolute()) if cluster else ()
+        with terminal.progress("computing", "blocks", quiet or not missing) as report:
+            outcome = computing.compute_missing(prepared, missing, where, report, device, *elsewhere)
     _show_failures(list(outcome.failed.values()))
     if outcome.failed and len(outcome.failed) == len(prepared.plan.blocks):
         leave(f"every block failed; there is nothing to write to {terminal.relative(prepared.records.folder)}", FAILED)
     _publish(prepared, quiet, form)
     return FAILED if outcome.failed else 0
+
+
+def _processes(cluster: str | None, jobs: int | None, device: str) -> AbstractContextManager[Processes]:
+    """The cluster's, or as many of this machine as are asked for."""
+    from .. import cluster as cluster_room
+    from .. import terminal
+    from ..processes import LocalProcesses, cores
+
+    if cluster is None:
+        return nullcontext(LocalProcesses(jobs or (cores() if device == "cpu" else 1)))
+    return cluster_room.connect(cluster, lambda text: terminal.say(f"note: {text}", stderr=True), device)
 
 
 def _show_failures(failed: list[tuple[Block, Path]]) -> None:

@@ -1,6 +1,7 @@
 """Data sets: where they come from, what they hold, and which picture is drawn for what."""
 
 from .access import (
+    absolute,
     all_files,
     embedded_for,
     find,
@@ -57,6 +58,7 @@ __all__ = [
     "SplitKind",
     "Taken",
     "TaskRows",
+    "absolute",
     "adopt",
     "all_files",
     "build",

@@ -37,6 +37,12 @@ def find(reference: str) -> tuple[Entry, Path | None]:
     raise DataError(f"there is no data set '{reference}'; {nearest_name(reference, names)}")
 
 
+def absolute(reference: str) -> str:
+    """The same data by a path that does not depend on the folder one is in. Raises DataError as ``find``."""
+    _, path = find(reference)
+    return reference if path is None else f"{reference.partition(':')[0]}:{path}"
+
+
 def all_files(entry: Entry) -> list[RemoteFile]:
     """Everything that a data set can be fetched as, whatever the setting."""
     return [archive_of(entry.collection)] if entry.collection else entry.every_file

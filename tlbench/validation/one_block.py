@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from .. import computing, datasets, opening, preparing, results, studies
+from .. import computing, datasets, opening, preparing, processes, results, studies
 from ..preparing import Prepared
 from ..protocol import Protocol
 from ..records import describe
@@ -35,7 +35,7 @@ def try_one_block(protocol: Protocol, reference: str, folder: Path) -> list[Chec
         def plan() -> str:
             settings = preparing.settle(protocol, profile, {}, here)
             options = preparing.data_options(study, settings, here)
-            data = opening.OPENED_BY[study.shape](here, options, folder, computing.cores())
+            data = opening.NamedData(study.shape, here, options).open(folder, processes.cores())
             planned.append(preparing.prepare(protocol, settings, here, data, Path(written)))
             return f"{len(planned[0].plan.blocks)} blocks"
 
@@ -63,7 +63,7 @@ def _compute(prepared: Prepared) -> str:
     """The first block, for it needs no other."""
     block = prepared.plan.blocks[0]
     prepared.records.prepare()
-    outcome = computing.compute_missing(prepared, [block], 1, lambda *_: None)
+    outcome = computing.compute_missing(prepared, [block], processes.LocalProcesses(1), lambda *_: None)
     for _, path in outcome.failed.values():
         raise FailedError(path.read_text(encoding="utf-8").strip().splitlines()[-1])
     return describe(block)
