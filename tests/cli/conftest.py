@@ -132,7 +132,7 @@ class Place:
         return sorted(self.folder.rglob("*"))
 
     def failures(self):
-        return sorted(self.folder.glob("results*/*/*/.tlbench/failures/*.txt"))
+        return sorted(self.folder.glob("results*/*/*/.tlbench/failures/*/*.txt"))
 
     def assert_nothing_left_over(self):
         """No temporary file and no process."""

@@ -88,8 +88,8 @@ def test_it_needs_nothing_but_itself_and_is_built_for_everyone(birds_done):
 def test_what_failed_and_what_is_missing_is_shown(birds_done):
     blocks = birds_done.blocks
     blocks[0].write_bytes(b"damaged")
-    failures = birds_done.run_folder / ".tlbench" / "failures"
-    failures.mkdir(exist_ok=True)
+    failures = birds_done.run_folder / ".tlbench" / "failures" / "ab"
+    failures.mkdir(parents=True, exist_ok=True)
     (failures / "abc.txt").write_text("heron, split 0, none\n\nTraceback\nValueError: a bird flew away\n", "utf-8")
     measured = birds_done.run_folder / "measurements.csv"
     lines = measured.read_text("utf-8").splitlines()

@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 from .advising import advise
+from .carrying import export, import_
 from .completing import completion
 from .data import data
 from .options import INTERRUPTED, NOT_TO_BE_HAD, WRONG_INPUT, AsWritten, leave
@@ -118,5 +119,5 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (list_, run, plot, check, compare, report, validate, advise, predict, data, completion):
+for command in (list_, run, plot, check, compare, report, validate, advise, predict, data, export, import_, completion):
     cli.add_command(command)

@@ -132,6 +132,8 @@ class Cluster:
             return {"address": self._where}
         if re.fullmatch(r"[\w.-]+:\d+", self._where):
             return {"address": f"tcp://{self._where}"}
+        if not self._where:
+            raise ClusterError("the cluster has no name; give the scheduler's address or the file that it wrote")
         try:
             address = msgspec.json.decode(Path(self._where).read_bytes(), type=SchedulerFile).address
         except OSError as error:

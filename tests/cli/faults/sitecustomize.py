@@ -1,6 +1,6 @@
 """Faults for the command under test. Python imports this file at the start of every process that finds it on its path.
 
-FAULT: what computing the first block of FAULT_UNIT (* is each) and FAULT_GROUP does: raise, exit or kill.
+FAULT: what computing the first block of FAULT_UNIT (* is each) and FAULT_GROUP does: raise, exit, kill or fill memory.
 FAULT_ONCE: a file that the first fault leaves, after which there is none. SLOW: seconds that every block takes longer.
 INTERRUPT_IMPORT: a module; when it is about to be imported Ctrl-C comes, and again at once, and the first is made into
 another error, as locks do.
@@ -59,6 +59,11 @@ def sabotaged(compute):
                     os._exit(7)
                 case "kill":
                     os.kill(os.getpid(), signal.SIGKILL)
+                case "fill":
+                    filled = []
+                    while True:
+                        filled.append(b"x" * 20_000_000)
+                        time.sleep(0.01)
         return compute(shared, block, keeping)
 
     return faulty

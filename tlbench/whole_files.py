@@ -1,0 +1,53 @@
+"""Files that appear whole or not at all: written beside their place and renamed.
+
+The temporary name tells the machine and the process, so that what one that was killed left behind can be swept up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+def temporary_name(purpose: str) -> str:
+    """A name that ``is_abandoned`` understands, once this process is gone."""
+    return f".{platform.node()}.{os.getpid()}.{purpose}.tmp"
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes its place when the block ends well. Raises OSError where the disk refuses."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{platform.node()}.{os.getpid()}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def is_abandoned(temporary: Path) -> bool:
+    """Whether a temporary file belongs to a process of this machine that is gone."""
+    owner = re.fullmatch(rf"\.{re.escape(platform.node())}\.(\d+)\..*\.tmp", temporary.name)
+    if owner is None:
+        return False
+    try:
+        os.kill(int(owner[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):  # a process that was killed keeps its number until its parent has noticed
+        return Path(f"/proc/{owner[1]}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    return False
