@@ -5,7 +5,6 @@ Alone: ``python -m benchmarks.every_experiment`` prints each, then writes its ro
 
 from __future__ import annotations
 
-import csv
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 from tlbench import datasets, processes, protocol
 from tlbench.records import environment
 
-from .table import Row, show
+from .table import Row, show, write
 
 WANTED = 600
 """Seconds, ten minutes."""
@@ -51,14 +50,7 @@ def row() -> Row:
 def main() -> None:
     found = row()
     show([found])
-    path = Path(__file__).with_name("results.csv")
-    heading, *others = csv.reader(path.read_text(encoding="utf-8").splitlines())
-    ratio = f"{found.ratio:.4g}"
-    new = [found.benchmark, found.against, ratio, ratio, ratio, found.measure]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(
-            [heading, *(other for other in others if other[0] != NAME), new]
-        )
+    write([found], Path(__file__).with_name("results.csv"))
 
 
 if __name__ == "__main__":

@@ -53,10 +53,20 @@ def show(rows: Sequence[Row]) -> None:
         print(f"{entry.benchmark:34} {entry.against:26} {numbers}\n    {entry.measure}")
 
 
+def written(entry: Row) -> list[str]:
+    """A row as it is kept."""
+    return [f"{value:.4g}" if isinstance(value, float) else value for value in astuple(entry)]
+
+
 def write(rows: Sequence[Row], path: Path) -> None:
+    """Keep rows, in the place of those of the same name and beside the others, in the order they first came in."""
+    kept = {row[0]: row for row in _kept(path)} | {entry.benchmark: written(entry) for entry in rows}
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(field.name for field in fields(Row))
-    for entry in rows:
-        table.writerow(f"{value:.4g}" if isinstance(value, float) else value for value in astuple(entry))
+    csv.writer(text, lineterminator="\n").writerows([[field.name for field in fields(Row)], *kept.values()])
     path.write_text(text.getvalue(), encoding="utf-8")
+
+
+def _kept(path: Path) -> list[list[str]]:
+    if not path.exists():
+        return []
+    return list(csv.reader(path.read_text(encoding="utf-8").splitlines()))[1:]

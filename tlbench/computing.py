@@ -12,15 +12,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 
 from . import datasets
+from .cluster import connect
 from .keeping import intact, weights_path
 from .opening import NamedData
 from .preparing import Prepared, needs_of
-from .processes import Processes
+from .processes import LocalProcesses, Processes, cores
 from .records import RecordsError, describe, write_whole
 from .spawning import deaf_to_interrupts
 from .study import Block
@@ -39,6 +41,18 @@ class Outcome:
 
     finished: int = 0
     failed: dict[str, tuple[Block, Path]] = field(default_factory=dict)
+
+
+def processes_for(
+    cluster: str | None, jobs: int | None, device: str, say: Callable[[str], None]
+) -> AbstractContextManager[Processes]:
+    """The processes of the cluster of that name, or as many of this machine as are asked for, or as it has cores.
+
+    say: is told what a user of a cluster should read. Raises what ``cluster.connect`` raises.
+    """
+    if cluster is not None:
+        return connect(cluster, say, device)
+    return nullcontext(LocalProcesses(jobs or (cores() if device == "cpu" else 1)))
 
 
 def compute_missing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def run(
     results: str | os.PathLike[str] = "results",
     data_dir: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
+    cluster: str | None = None,
     device: str | None = None,
     skip_broken: bool = False,
     methods: Sequence[str] = (),
@@ -36,7 +38,8 @@ def run(
 
     experiment: a name from `tlbench list` or the path of a protocol file. dataset, profile: others than the protocol's.
     settings: key → value, as ``--set KEY=VALUE`` takes them; lists for the levels of a factor. results: where results
-    lie; data_dir: where fetched data lie. jobs: processes; the number of cores if None. skip_broken: leave out pictures
+    lie; data_dir: where fetched data lie. jobs: processes; the number of cores if None. cluster: compute on that Dask
+    cluster, by its scheduler's address or file; there ``jobs`` are for pictures alone. skip_broken: leave out pictures
     that cannot be read. methods: classifiers of your own beside the others, each as MODULE:Class. keep_scores: the
     score of every test example as well, in the table ``scores``. Nothing is fetched: `tlbench data fetch` does that.
 
@@ -45,8 +48,8 @@ def run(
 
     Raises ProtocolError for what is wrong in the experiment or the settings, own_methods.BrokenMethodError for a method
     that cannot be used, DataError and DataMissingError for data that cannot be used or are not there,
-    studies.MissingPartError where an optional part is not installed, RecordsError where the results folder cannot be
-    used, and BlocksFailedError where blocks failed.
+    studies.MissingPartError where an optional part is not installed, cluster.ClusterError where no cluster can be used,
+    RecordsError where the results folder cannot be used, and BlocksFailedError where blocks failed.
 
     >>> import tempfile, tlbench
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -64,17 +67,18 @@ def run(
     settled = preparing.settle(declared, profile, typed, reference)
     if keep_scores:
         settled = preparing.with_scores(settled, study)
-    where = preparing.device_for(study, device)
+    where = preparing.device_for(study, device, elsewhere=cluster is not None)
     options = preparing.data_options(study, settled, reference)
     datasets.require_shape(reference, study.shape)
     folder = datasets.data_folder(Path(data_dir) if data_dir is not None else None)
     named = NamedData(study.shape, reference, options, skip_broken)
-    here = processes.LocalProcesses(jobs or (processes.cores() if where == "cpu" else 1))
-    data = named.open(folder, here.jobs)
+    data = named.open(folder, jobs or processes.cores())
     prepared = preparing.prepare(declared, settled, reference, data, Path(results))
     prepared.records.prepare()
     missing, _ = prepared.scan()
-    outcome = computing.compute_missing(prepared, missing, here, lambda *_: None, where)
+    elsewhere = (named.from_anywhere(), folder.absolute()) if cluster else ()
+    with computing.processes_for(cluster if missing else None, jobs, where, warnings.warn) as there:
+        outcome = computing.compute_missing(prepared, missing, there, lambda *_: None, where, *elsewhere)
     if outcome.failed:
         block, path = next(iter(outcome.failed.values()))
         raise BlocksFailedError(

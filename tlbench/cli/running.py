@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from .options import FAILED, data_dir, form, leave, results_dir
 if TYPE_CHECKING:
     from .. import datasets, opening, protocol
     from ..preparing import Prepared
-    from ..processes import Processes
     from ..sheet import Format
     from ..study import Block
 
@@ -167,10 +166,12 @@ def run(
     if damaged:
         what = "1 damaged block is" if damaged == 1 else f"{damaged} damaged blocks are"
         terminal.say(f"note: {what} computed again", stderr=True)
-    with _processes(cluster if missing else None, jobs, device) as where:
-        elsewhere = (named.from_anywhere(), folder.absolute()) if cluster else ()
-        with terminal.progress("computing", "blocks", quiet or not missing) as report:
-            outcome = computing.compute_missing(prepared, missing, where, report, device, *elsewhere)
+    elsewhere = (named.from_anywhere(), folder.absolute()) if cluster else ()
+    with (
+        computing.processes_for(cluster if missing else None, jobs, device, _note) as where,
+        terminal.progress("computing", "blocks", quiet or not missing) as report,
+    ):
+        outcome = computing.compute_missing(prepared, missing, where, report, device, *elsewhere)
     _show_failures(list(outcome.failed.values()))
     if outcome.failed and len(outcome.failed) == len(prepared.plan.blocks):
         leave(f"every block failed; there is nothing to write to {terminal.relative(prepared.records.folder)}", FAILED)
@@ -178,15 +179,10 @@ def run(
     return FAILED if outcome.failed else 0
 
 
-def _processes(cluster: str | None, jobs: int | None, device: str) -> AbstractContextManager[Processes]:
-    """The cluster's, or as many of this machine as are asked for."""
-    from .. import cluster as cluster_room
+def _note(text: str) -> None:
     from .. import terminal
-    from ..processes import LocalProcesses, cores
 
-    if cluster is None:
-        return nullcontext(LocalProcesses(jobs or (cores() if device == "cpu" else 1)))
-    return cluster_room.connect(cluster, lambda text: terminal.say(f"note: {text}", stderr=True), device)
+    terminal.say(f"note: {terminal.one_line(text)}", stderr=True)
 
 
 def _show_failures(failed: list[tuple[Block, Path]]) -> None:
