@@ -16,8 +16,9 @@ import signal
 import threading
 import traceback
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -47,23 +48,27 @@ Outcome = dict[str, catalogue.Vector] | str  # kind → vector, or why the pictu
 Results = list[tuple[Task, Outcome]]
 
 
-def compute_all(tasks: Sequence[Task], jobs: int) -> Generator[Results, None, None]:
+def compute_all(tasks: Iterable[Task], jobs: int) -> Generator[Results, None, None]:
     """Compute tasks with ``jobs`` processes; yields them in chunks as they are done, in no fixed order.
 
-    Each process holds one chunk at a time. The processes end when the generator does, however it does. Raises
-    FeaturesError where processes cannot be started, RuntimeError for a mistake in a kind.
+    Tasks are taken as there is room for them: each process holds one chunk at a time, and as many wait for the first
+    that is free, so 2 · ``jobs`` · ``CHUNK`` tasks at most are taken and not yet yielded. The processes end when the
+    generator does, however it does. Raises FeaturesError where processes cannot be started, RuntimeError for a mistake
+    in a kind, and what taking a task raises.
     """
-    chunks = deque(list(tasks[start : start + CHUNK]) for start in range(0, len(tasks), CHUNK))
+    coming = iter(tasks)
+    waiting: deque[list[Task]] = deque()
     deaths: Counter[str] = Counter()
     false_starts = 0
     workers: dict[Connection, _Worker] = {}
     try:
-        for _ in range(max(1, min(jobs, len(chunks))) if chunks else 0):
-            _add(workers)
-        while chunks or any(worker.chunk for worker in workers.values()):
+        while _fill(waiting, coming, jobs) or any(worker.chunk for worker in workers.values()):
+            while len(workers) < min(max(1, jobs), len(waiting)):
+                worker = _Worker()
+                workers[worker.connection] = worker
             for worker in workers.values():
-                if chunks and worker.is_ready and not worker.chunk:
-                    worker.give(chunks.popleft())
+                if waiting and worker.is_ready and not worker.chunk:
+                    worker.give(waiting.popleft())
             for connection in wait(list(workers)):
                 worker = workers[connection]  # type: ignore[index]
                 try:
@@ -76,25 +81,31 @@ def compute_all(tasks: Sequence[Task], jobs: int) -> Generator[Results, None, No
                         raise FeaturesError(
                             "the processes that compute features die as soon as they start; what they said is above"
                         ) from None
-                    _add(workers)
                     if len(lost) == 1:
                         deaths[lost[0].identity] += 1
                         if deaths[lost[0].identity] == DEATHS:
                             yield [(lost.pop(), KILLS)]
-                    chunks.extendleft([task] for task in reversed(lost))
+                    waiting.extendleft([task] for task in reversed(lost))
                     continue
                 if isinstance(answer, str):
                     raise RuntimeError(answer)
                 done, worker.chunk = worker.chunk, []
                 worker.is_ready = True
                 false_starts = 0
-                if chunks:
-                    worker.give(chunks.popleft())  # before the answer is kept, so that it need not wait for that
+                if waiting:
+                    worker.give(waiting.popleft())  # before the answer is kept, so that it need not wait for that
                 if done:
                     yield list(zip(done, answer, strict=True))
     finally:
         for worker in workers.values():
             worker.end()
+
+
+def _fill(waiting: deque[list[Task]], coming: Iterator[Task], jobs: int) -> bool:
+    """Take tasks until a chunk for each process waits or no more come; returns whether any waits."""
+    while len(waiting) < max(1, jobs) and (chunk := list(islice(coming, CHUNK))):
+        waiting.append(chunk)
+    return bool(waiting)
 
 
 class _Worker:
@@ -121,11 +132,6 @@ class _Worker:
         self._process.join()
         self.connection.close()
         return self.chunk
-
-
-def _add(workers: dict[Connection, _Worker]) -> None:
-    worker = _Worker()
-    workers[worker.connection] = worker
 
 
 def _serve(connection: Connection) -> None:
