@@ -67,7 +67,7 @@ def open_setting(
         opened = _with_pictures_to_learn_from(opened)
     listed = [features.Picture(identity, path) for identity, path, _ in opened.pictures]
     learn_from = [features.Picture(identity, path) for identity, path in opened.unused]
-    apart, cache = {picture.identity for picture in listed}, folder / "features"
+    apart, cache = {picture.identity for picture in listed} if learned else set(), folder / "features"
     try:
         settled = features.settle(named, learn_from, apart, cache, jobs, skip_broken, watch.learning)
         described = features.describe(listed, settled, cache, jobs, skip_broken, watch.describing)
@@ -156,7 +156,8 @@ def _pack(
     rows = {label: np.flatnonzero(labels == label) for label in (*pictures.categories, pictures.background)}
     return datasets.FeaturePack(
         identities=tuple(pictures.pictures[place][0] for place in described.kept),
-        features={kind: values.astype(np.float64) for kind, values in described.features.items()},
+        # Each kind's float32 goes as soon as it is converted: both at once would be half as much again.
+        features={kind: described.features.pop(kind).astype(np.float64) for kind in list(described.features)},
         categories={label: rows[label] for label in pictures.categories},
         background=rows[pictures.background],
         notices=(*pictures.notices, *left_out),

@@ -228,3 +228,23 @@ def test_a_count_that_was_too_high_is_mended_at_the_end(pictures: list[Picture],
     reports = told(lambda: [*pictures, *pictures], tmp_path / "c")
     assert reports[0] == (0, 240)
     assert reports[-1] == (120, 120)
+
+
+def in_a_daemon(folder, kept):
+    """What a worker of a cluster does: it may have no processes of its own."""
+    pictures = [Picture(path.stem, path) for path in sorted(folder.iterdir())]
+    np.save(kept, describe(pictures, ["lbp"], folder.parent / "daemon", 1).features["lbp"])
+
+
+def test_a_process_that_may_have_no_children_describes_by_itself(tmp_path):
+    folder, kept = tmp_path / "pictures", tmp_path / "kept.npy"
+    folder.mkdir()
+    draw = np.random.default_rng(4)
+    for number in range(3):
+        Image.fromarray(draw.integers(0, 255, (24, 32), dtype=np.uint8)).save(folder / f"{number}.png")
+    process = multiprocessing.get_context("spawn").Process(target=in_a_daemon, args=(folder, kept), daemon=True)
+    process.start()
+    process.join(60)
+    pictures = [Picture(path.stem, path) for path in sorted(folder.iterdir())]
+    expected = describe(pictures, ["lbp"], tmp_path / "here", 1).features["lbp"]
+    np.testing.assert_array_equal(np.load(kept), expected)

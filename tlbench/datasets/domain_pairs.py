@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .digits import CLASSES
+from .digits import CLASSES, digit_values
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack, Floats
 from .remote_files import RemoteFile
@@ -77,9 +77,7 @@ class Labelled(NamedTuple):
 
 def load_shifted_digits() -> SettingPacks:
     """Three domains of 1,797 digits of 8 × 8; see the module."""
-    from sklearn.datasets import load_digits
-
-    values, digits = load_digits(return_X_y=True)
+    values, digits = digit_values()
     identities = [hashlib.sha256(row.astype(np.uint8).tobytes()).hexdigest()[:16] for row in values]
     order = np.argsort(identities)
     pictures = (values / 16.0)[order].reshape(-1, 8, 8)

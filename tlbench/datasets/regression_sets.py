@@ -15,14 +15,17 @@ No checksum of the fetched files is published: what comes first is recorded.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from .errors import DataError
 from .regression_tables import RegressionTables
 from .remote_files import RemoteFile, reading
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 
@@ -94,6 +97,8 @@ def load_sarcos(path: Path) -> RegressionTables:
 
 
 def _read_wines(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
     with reading(path):
         try:
             table = pd.read_csv(path, sep=";")

@@ -57,6 +57,10 @@ def compute_all(tasks: Iterable[Task], jobs: int) -> Generator[Results, None, No
     in a kind, and what taking a task raises.
     """
     coming = iter(tasks)
+    if multiprocessing.current_process().daemon:  # a cluster's worker, which may have no children
+        while chunk := list(islice(coming, CHUNK)):
+            yield [(task, _describe(task)) for task in chunk]
+        return
     waiting: deque[list[Task]] = deque()
     deaths: Counter[str] = Counter()
     false_starts = 0
