@@ -94,6 +94,7 @@ def test_a_truncated_file_is_missing_and_seen_to_be_damaged(kept, keep):
     path = block_file(kept)
     path.write_bytes(path.read_bytes()[:keep])
     assert kept.load(BLOCK) is None
+    assert not kept.is_finished(BLOCK)
     assert kept.exists(BLOCK)
 
 
@@ -106,17 +107,29 @@ def test_any_flipped_bit_is_found(kept, place, bit):
     content[int(place * len(content))] ^= 1 << bit
     path.write_bytes(content)
     assert kept.load(BLOCK) is None
+    assert not kept.is_finished(BLOCK)
     kept.save(BLOCK, TABLES)
     assert kept.load(BLOCK).tables == TABLES
+    assert kept.is_finished(BLOCK)
+
+
+ENVIRONMENT = b'"environment": {}'
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b"3", b'"tables"', b"{}", b'{"tables": {}}', b'{"environment": {}}', b"\xff"]
+    "body",
+    [
+        *(b"", b"{", b"[]", b"null", b"3", b'"tables"', b"{}", b'{"tables": {}}', b"{%s}" % ENVIRONMENT, b"\xff"),
+        b'{"tables": {"measurements": {"value": 3}}, %s}' % ENVIRONMENT,
+        b'{"tables": {"measurements": [3]}, %s}' % ENVIRONMENT,
+        b'{"tables": {"measurements": {"value": [3}}, %s}' % ENVIRONMENT,
+    ],
 )
 def test_a_sound_file_of_another_format_is_missing(kept, body):
     kept.save(BLOCK, TABLES)
     block_file(kept).write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
     assert kept.load(BLOCK) is None
+    assert not kept.is_finished(BLOCK)
 
 
 def test_the_finished_ones_come_in_the_order_asked_for(kept):

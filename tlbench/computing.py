@@ -55,6 +55,10 @@ def processes_for(
     return nullcontext(LocalProcesses(jobs or (cores() if device == "cpu" else 1)))
 
 
+def _nothing() -> None:
+    """What there is to do meanwhile, unless somebody says so."""
+
+
 def compute_missing(
     prepared: Prepared,
     missing: Sequence[Block],
@@ -63,11 +67,13 @@ def compute_missing(
     device: str = "cpu",
     named: NamedData | None = None,
     shared: Path | None = None,
+    meanwhile: Callable[[], object] = _nothing,
 ) -> Outcome:
     """Compute and keep the missing blocks; those that others need come first.
 
     ``report`` is told (blocks done, blocks to do, seconds since the start) at the start and after each block. named,
-    shared: the data by name and the folder of fetched ones, for processes that may not see the run's folder.
+    shared: the data by name and the folder of fetched ones, for processes that may not see the run's folder. meanwhile:
+    is called once, when the first tasks are under way; what it raises ends the run.
     """
     account = _Account(prepared, missing, report)
     if not missing:
@@ -86,7 +92,7 @@ def compute_missing(
             steady = [t for t in tasks if t[0].task not in shaky and not held_up & needs_of(t)]
             account.line = TaskLine(steady or tasks, account.left)
             most = len(steady) or 1  # where none is steady, each of the others alone
-            for task, times in _run_batch(processes, work, account, most):
+            for task, times in _run_batch(processes, work, account, most, meanwhile):
                 breakages[task[0].task] += times
                 lost = [block for block in task if not account.is_done(block)]
                 for block in task:
@@ -152,14 +158,16 @@ class _Account:
         return {key: weights_path(self._records, key).read_bytes() for key in sorted(needs_of(task))}
 
 
-def _run_batch(processes: Processes, work: Work, account: _Account, most: int) -> list[tuple[list[Block], int]]:
+def _run_batch(
+    processes: Processes, work: Work, account: _Account, most: int, meanwhile: Callable[[], object]
+) -> list[tuple[list[Block], int]]:
     """Run the line's tasks on a fresh pool, each as soon as it can begin, but ``most`` in all.
 
     Returns those that it left undone, each with how often it may have broken a pool.
     """
     pool = processes.open(work, most)
     try:
-        left = _send_and_gather(processes, pool, work, account, most)
+        left = _send_and_gather(processes, pool, work, account, most, meanwhile)
     except BaseException:
         with deaf_to_interrupts():
             processes.stop(pool)
@@ -169,7 +177,7 @@ def _run_batch(processes: Processes, work: Work, account: _Account, most: int) -
 
 
 def _send_and_gather(
-    processes: Processes, pool: Executor, work: Work, account: _Account, most: int
+    processes: Processes, pool: Executor, work: Work, account: _Account, most: int, meanwhile: Callable[[], object]
 ) -> list[tuple[list[Block], int]]:
     tasks: dict[Future[list[Result]], list[Block]] = {}
     finished: SimpleQueue[Future[list[Result]]] = SimpleQueue()
@@ -188,6 +196,8 @@ def _send_and_gather(
                 future.add_done_callback(finished.put)
         if not tasks:
             return given_up
+        meanwhile()
+        meanwhile = _nothing
         running = {future for future in tasks if future.running()}
         future = finished.get()
         try:

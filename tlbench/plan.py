@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from .protocol import Protocol
+from .protocol import Protocol, Value
 from .settings import Settings
 from .study import OWN, Block, Study, digest
 
@@ -78,8 +78,12 @@ class Plan:
 def make_plan(protocol: Protocol, study: Study, settings: Settings, data: Any, fingerprint: str) -> Plan:
     """Make blocks of the pieces that the study cuts its work into. Raises what ``study.cut`` raises."""
     parameters = msgspec.convert(settings.parameters, study.Parameters)
+    pieces = study.cut(data, parameters, settings.conditions, settings.seeds)
+    usual, at_levels = settings.parameters, dict[int, dict[str, Value]]()
     blocks: dict[int, Block] = {}
-    for piece in (pieces := study.cut(data, parameters, settings.conditions, settings.seeds)):
+    for piece in pieces:
+        if id(piece.at) not in at_levels:  # pieces that share their levels share their parameters
+            at_levels[id(piece.at)] = {**usual, **piece.at}
         blocks[id(piece)] = Block(
             study=protocol.study,
             version=study.version,
@@ -87,7 +91,7 @@ def make_plan(protocol: Protocol, study: Study, settings: Settings, data: Any, f
             splits=piece.splits,
             group=piece.group,
             conditions=piece.conditions,
-            parameters={**settings.parameters, **piece.at},
+            parameters=at_levels[id(piece.at)],
             data=fingerprint,
             needs=tuple(blocks[id(need)].key for need in piece.needs),
             chain=piece.chain,

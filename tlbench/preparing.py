@@ -32,7 +32,7 @@ class Prepared:
 
         A finished block counts among the missing where one of these needs its weights and they are lost.
         """
-        unfinished = [block for block in self.plan.blocks if self.records.load(block) is None]
+        unfinished = [block for block in self.plan.blocks if not self.records.is_finished(block)]
         missing = {block.key for block in unfinished}
         missing |= {key for key in needs_of(unfinished) - missing if not intact(self.records, key)}
         blocks = [block for block in self.plan.blocks if block.key in missing]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import claims, protocol, published, tables
 from .protocol import Figure
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from .plan import Plan
     from .study import Block
+
+Form = Literal["png", "svg"]
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,14 @@ class Results:
         """One row a measurement."""
         return self.tables["measurements"]
 
+    @cached_property
+    def unit_means(self) -> pd.DataFrame:
+        """Mean over splits of each unit, condition and cell: all that means, claims and curves are made of."""
+        return tables.unit_means(self.measured, list(self.factors))
+
     def summary(self) -> pd.DataFrame:
         """Means and 95 % intervals over units."""
-        return tables.summarise(self.measured, list(self.factors))
+        return tables.summarise(self.unit_means, list(self.factors))
 
     def grids(self) -> list[Grid]:
         """The protocol's metric as grids, levels and conditions in the order in which they were declared."""
@@ -127,7 +134,11 @@ class Results:
 
     def findings(self) -> list[claims.Finding]:
         """Every claim of the protocol, tested."""
-        return claims.assess(self.protocol, self.measured, self.extent, self.tables)
+        return list(self._findings)
+
+    @cached_property
+    def _findings(self) -> list[claims.Finding]:
+        return claims.assess(self.protocol, self.unit_means, self.extent, self.tables)
 
     def verdicts(self) -> pd.DataFrame:
         """The findings as a table: claim, says, source, effect, low, high, p, p_holm, units, verdict."""
@@ -137,8 +148,8 @@ class Results:
         """The same claims on the published numbers; None where there are none."""
         return self.published.findings(self.protocol) if self.published else None
 
-    def figure(self, figure: Figure) -> dict[str, bytes]:
-        """One of the protocol's figures as files by name; none where there is nothing to draw.
+    def figure(self, figure: Figure, forms: Sequence[Form] = ("png", "svg")) -> dict[str, bytes]:
+        """One of the protocol's figures as files by name, one a form; none where there is nothing to draw.
 
         Raises RecordsError for a figure that the study draws itself and does not know.
         """
@@ -150,7 +161,8 @@ class Results:
                 f"the study {self.protocol.study} draws no figure '{figure.name}'; run the experiment again"
             )
         beside = self.published.table if figure.published and self.published else None
-        return figures.draw(figure, self.protocol, self.tables, self.factors, self.caption, beside, own)
+        shown = {**self.tables, "measurements": self.unit_means} if figure.kind == "curves" else self.tables
+        return figures.draw(figure, self.protocol, shown, self.factors, self.caption, beside, own, forms)
 
     def draw(self) -> list[Path]:
         """Draw every figure again; returns the files."""
@@ -165,23 +177,32 @@ def publish(
 
     Raises RecordsError where not a single block has finished.
     """
-    found: list[tuple[Block, BlockRecord]] = list(load_all(records, plan.blocks))
-    if not found:
+    environments: list[dict[str, str]] = []
+    collected = tables.collect(plan, str(data["name"]), _noting(environments, records, plan), list(study_tables))
+    if not environments:
         raise RecordsError(f"no block of {plan.protocol.name} has finished; nothing to write to {records.folder}")
-    collected = tables.collect(plan, str(data["name"]), found, list(study_tables))
     for name, columns in study_tables.items():
         if name in collected:
             collected[name] = collected[name][list(columns)]
     text = {name: tables.text_columns(table) for name, table in collected.items()}
-    records.write_manifest(plan, data, [record.environment for _, record in found], text)
-    for name, table in collected.items():
-        records.write(f"{name}.csv", tables.to_csv(table))
+    records.write_manifest(plan, data, environments, text)
+    for name in list(collected):
+        records.write(f"{name}.csv", tables.to_csv(collected.pop(name)))  # its memory is the next one's
     results = reopen(records.folder, plan.protocol)
     records.write("summary.csv", tables.to_csv(results.summary()))
     records.write("claims.csv", tables.to_csv(claims.as_table(results.findings())))
     if (beside := results.findings_published()) is not None:
         records.write("claims_published.csv", tables.to_csv(claims.as_table(beside)))
     return results
+
+
+def _noting(environments: list[dict[str, str]], records: Records, plan: Plan) -> Iterator[tuple[Block, BlockRecord]]:
+    """The finished blocks one after the other; where each was computed is noted, the same one once."""
+    known: dict[frozenset[tuple[str, str]], dict[str, str]] = {}
+    for block, record in load_all(records, plan.blocks):
+        here = record.environment
+        environments.append(known.setdefault(frozenset(here.items()), here))
+        yield block, record
 
 
 def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from .gathering import GrowingTable
 from .plan import Plan
 from .records import BlockRecord, Records
 from .study import Block
 
 LEVEL = 0.95
+ROWS_AT_ONCE = 50_000
+"""Rows of a table that are text of their own before they are part of the file's."""
 
 
 def collect(
@@ -24,36 +31,50 @@ def collect(
     ``metric``; one that has no such column measures the protocol's.
     """
     factors = list(plan.settings.factors)
-    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in ("measurements", *tables)}
+    growing = {name: GrowingTable() for name in ("measurements", *tables)}
     for block, record in found:
         for name, columns in record.tables.items():
-            part = pd.DataFrame(columns)
             if name == "measurements":
-                part.insert(0, "unit", block.unit)
-            if len(part):
-                parts[name].append(part)
-    collected = {name: pd.concat(part, ignore_index=True).drop_duplicates() for name, part in parts.items() if part}
+                count = len(next(iter(columns.values()), ()))
+                growing[name].extend({"unit": [block.unit] * count, **columns})
+            else:
+                growing[name].extend(columns)
+    collected = {name: _distinct(table.frame()) for name, table in growing.items() if len(table)}
     if "measurements" in collected:
-        measured = collected["measurements"].assign(
-            experiment=plan.protocol.name, dataset=dataset, profile=plan.settings.profile
-        )
+        measured = collected.pop("measurements")
+        count = len(measured)
+        words = {"experiment": plan.protocol.name, "dataset": dataset, "profile": plan.settings.profile}
         if "metric" not in measured:
-            measured["metric"] = plan.protocol.metric
+            words["metric"] = plan.protocol.metric
+        measured = measured.assign(**{name: _constant(word, count) for name, word in words.items()})
         order = ["experiment", "dataset", "profile", "unit", "split", "condition", *factors, "metric", "value"]
-        collected["measurements"] = _in_order(measured[order], plan)
+        collected = {"measurements": _in_order(measured[order], plan), **collected}
     return collected
+
+
+def _distinct(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows without those that were there before."""
+    repeated = table.duplicated()
+    return table[~repeated] if repeated.any() else table
+
+
+def _constant(word: str, count: int) -> pd.Categorical[str]:
+    """The same name in every row, one byte each."""
+    return pd.Categorical.from_codes(np.zeros(count, dtype=np.int8), pd.Index([word], dtype=str))
 
 
 def _in_order(measured: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Sorted by unit and condition as planned, then by split; factors as the study lists them."""
-    units = {unit: place for place, unit in enumerate(dict.fromkeys(block.unit for block in plan.blocks))}
-    conditions = {condition: place for place, condition in enumerate(plan.settings.conditions)}
-    keys = pd.DataFrame(
-        {"unit": measured["unit"].map(units), "condition": measured["condition"].map(conditions)},
-        index=measured.index,
-    )
-    keys["split"] = measured["split"]
-    return measured.loc[keys.sort_values(["unit", "condition", "split"], kind="stable").index].reset_index(drop=True)
+    units = _places(measured["unit"], list(dict.fromkeys(block.unit for block in plan.blocks)))
+    conditions = _places(measured["condition"], plan.settings.conditions)
+    return measured.take(np.lexsort((measured["split"], conditions, units))).reset_index(drop=True)
+
+
+def _places(names: pd.Series[Any], order: Sequence[str]) -> NDArray[np.int32]:
+    """Where each name stands in an order; what does not is last."""
+    place = {name: rank for rank, name in enumerate(order)}
+    ranks = [place.get(name, len(order)) for name in names.cat.categories]
+    return np.array(ranks, dtype=np.int32)[names.cat.codes]
 
 
 def unit_means(measured: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
@@ -96,20 +117,51 @@ def missing_cells(
     """
     if cells is None:
         cells = len(units) * len(conditions) * seeds * int(np.prod([len(levels) for levels in factors.values()]))
-    present = measured[np.isfinite(measured["value"])].drop_duplicates(["unit", "split", "condition", *factors])
-    split = present["split"]
-    present = present[present["unit"].isin(units) & split.between(0, seeds - 1) & (split % 1 == 0)]
+    split = measured["split"]
+    planned = measured["unit"].isin(units) & split.between(0, seeds - 1) & (split % 1 == 0)
+    present = measured.loc[planned & np.isfinite(measured["value"]), ["unit", "split", "condition", *factors]]
+    counts = (
+        present[~present.duplicated()].groupby(["condition", *factors], sort=False).size().reset_index(name="cells")
+    )
     for condition in conditions:
-        rows = present[present["condition"] == condition]
+        rows = counts[counts["condition"] == condition]
         for name, levels in {**factors, **(own_levels or {}).get(condition, {})}.items():
             rows = rows[rows[name].isin(levels)]
-        cells -= len(rows)
+        cells -= int(rows["cells"].sum())
     return cells
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
-    """Comma-separated text with six significant digits and Unix line ends."""
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+    """Comma-separated text with six significant digits and Unix line ends, as pandas would write it."""
+    text = [_line(map(str, table.columns)).encode()]
+    for start in range(0, len(table), ROWS_AT_ONCE):
+        part = table.iloc[start : start + ROWS_AT_ONCE]
+        columns = [_cells(part[name]) for name in table.columns]
+        text.append("".join(f"{row}\n" for row in map(",".join, zip(*columns, strict=True))).encode())
+    return b"".join(text)
+
+
+def _cells(column: pd.Series[Any]) -> list[str]:
+    """The text of each cell; nothing where there is no value."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        words = [*map(_quoted, column.cat.categories), ""]  # a code of −1 takes the last
+        return [words[code] for code in column.cat.codes.tolist()]
+    if column.dtype.kind in "iu":
+        return list(map(str, column.tolist()))
+    if column.dtype.kind == "f":
+        return ["" if value != value else f"{value:.6g}" for value in column.tolist()]
+    return ["" if absent else _quoted(cell) for cell, absent in zip(column, column.isna(), strict=True)]
+
+
+def _quoted(cell: object) -> str:
+    """A cell as it stands in a line, in quotes where it has to be."""
+    return _line([cell, ""])[:-2]
+
+
+def _line(cells: Iterable[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def text_columns(table: pd.DataFrame) -> list[str]:
@@ -119,10 +171,15 @@ def text_columns(table: pd.DataFrame) -> list[str]:
 
 def read_csv(records: Records, name: str, text: Sequence[str]) -> pd.DataFrame:
     """A table that a run left, all but the ``text`` columns as numbers. Raises OSError or ValueError."""
-    table = pd.read_csv(records.folder / f"{name}.csv", dtype=str, keep_default_na=False)
-    if absent := set(text) - set(table.columns):
+    path = records.folder / f"{name}.csv"
+    columns = list(pd.read_csv(path, dtype=str, nrows=0).columns)
+    if absent := set(text) - set(columns):
         raise ValueError(f"there is no column '{min(absent)}'")
-    for column in table.columns:
-        if column not in text:
-            table[column] = pd.to_numeric(table[column])
+    empty = {column: [""] for column in columns if column not in text}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # what is no number is refused below
+        table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=empty)
+    for column in columns:
+        if column not in text and table[column].dtype.kind not in "iuf":
+            table[column] = pd.to_numeric(table[column].astype(str))
     return table

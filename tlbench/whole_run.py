@@ -76,9 +76,11 @@ def run(
     prepared = preparing.prepare(declared, settled, reference, data, Path(results))
     prepared.records.prepare()
     missing, _ = prepared.scan()
-    elsewhere = (named.from_anywhere(), folder.absolute()) if cluster else ()
+    elsewhere = named.from_anywhere() if cluster else None
     with computing.processes_for(cluster if missing else None, jobs, where, warnings.warn) as there:
-        outcome = computing.compute_missing(prepared, missing, there, lambda *_: None, where, *elsewhere)
+        outcome = computing.compute_missing(
+            prepared, missing, there, lambda *_: None, where, elsewhere, folder.absolute()
+        )
     if outcome.failed:
         block, path = next(iter(outcome.failed.values()))
         raise BlocksFailedError(

@@ -95,3 +95,14 @@ def test_a_number_on_a_dark_cell_is_light(heatmap_figure, made):
         lightness = np.dot(cell[:3], [0.299, 0.587, 0.114])
         letter = np.dot(matplotlib.colors.to_rgb(text.get_color()), [0.299, 0.587, 0.114])
         assert abs(lightness - letter) > 0.35
+
+
+@pytest.mark.parametrize(("count", "numbers", "every"), [(38, True, 1), (56, False, 1), (150, False, 2)])
+def test_a_heatmap_of_many_rows_grows_no_larger(heatmap_figure, made, count, numbers, every):
+    drawn = figures.draw_heatmap(heatmap_figure, made.weights([f"{number:03}" for number in range(count)]))
+    axes = drawn.axes[0]
+    assert max(drawn.get_size_inches()) < 23
+    assert axes.images[0].get_array().shape == (count, count)
+    assert bool(axes.texts) == numbers
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [label.get_text() for label in labels] == [f"{number:03}" for number in range(0, count, every)]

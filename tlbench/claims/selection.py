@@ -32,7 +32,8 @@ def select(
         elif isinstance(value, Mapping):
             keep = cells.between(value.get("from", cells.min()), value.get("to", cells.max()))
         elif isinstance(value, list):
-            if all_of_a_list and (absent := [level for level in value if level not in set(cells)]):
+            there = set(cells.unique().tolist()) if all_of_a_list else set(value)
+            if absent := [level for level in value if level not in there]:
                 raise ClaimError(f"{column} {', '.join(map(str, absent))} was not run")
             keep = cells.isin(value)
         else:

@@ -114,7 +114,7 @@ def run(
     RESULTS/EXPERIMENT/DATASET-PROFILE/; a setting that differs from the protocol gets a folder of its own beside it.
     The exit status is 1 if a block failed; verdicts never fail a run, `tlbench check` does.
     """
-    from .. import computing, datasets, opening, own_methods, preparing, protocol, published, records, studies, terminal
+    from .. import computing, datasets, opening, own_methods, preparing, protocol, records, studies, terminal
     from ..processes import cores
 
     if cluster and jobs:
@@ -130,7 +130,6 @@ def run(
     studies.require_part(study)
     if keep_scores:
         settings = preparing.with_scores(settings, study)
-    published.load(declared)  # said now, not after hours of work
     device = preparing.device_for(study, device, elsewhere=cluster is not None)
     folder = datasets.data_folder(data_dir)
     options = preparing.data_options(study, settings, reference)
@@ -166,17 +165,32 @@ def run(
     if damaged:
         what = "1 damaged block is" if damaged == 1 else f"{damaged} damaged blocks are"
         terminal.say(f"note: {what} computed again", stderr=True)
-    elsewhere = (named.from_anywhere(), folder.absolute()) if cluster else ()
     with (
         computing.processes_for(cluster if missing else None, jobs, device, _note) as where,
         terminal.progress("computing", "blocks", quiet or not missing) as report,
     ):
-        outcome = computing.compute_missing(prepared, missing, where, report, device, *elsewhere)
+        outcome = computing.compute_missing(
+            prepared,
+            missing,
+            where,
+            report,
+            device,
+            named.from_anywhere() if cluster else None,
+            folder.absolute(),
+            lambda: _get_ready(declared),
+        )
     _show_failures(list(outcome.failed.values()))
     if outcome.failed and len(outcome.failed) == len(prepared.plan.blocks):
         leave(f"every block failed; there is nothing to write to {terminal.relative(prepared.records.folder)}", FAILED)
     _publish(prepared, quiet, form)
     return FAILED if outcome.failed else 0
+
+
+def _get_ready(declared: protocol.Protocol) -> None:
+    """What is needed when the blocks are done: read while they are computed, and what is wrong in it is said now."""
+    from .. import figures, published, results, shown  # noqa: F401
+
+    published.load(declared)
 
 
 def _note(text: str) -> None:

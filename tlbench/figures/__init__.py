@@ -16,6 +16,8 @@ from .heatmap import draw_heatmap
 from .lines import left_of, lines_of
 from .style import MUTED, STYLE, plain, png, svg, title
 
+FORMS: Mapping[str, Callable[[Figure], bytes]] = {"png": png, "svg": svg}
+
 __all__ = ["draw", "draw_curves", "draw_heatmap", "left_of", "lines_of"]
 
 
@@ -27,11 +29,12 @@ def draw(
     caption: str,
     published: pd.DataFrame | None = None,
     own: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Figure | None]] | None = None,
+    forms: Sequence[str] = tuple(FORMS),
 ) -> dict[str, bytes]:
     """One declared figure as ``{"NAME.png": …, "NAME.svg": …}``; nothing where its table has no such rows.
 
-    published: the protocol's published numbers, for a figure that shows them too. own: the figures that the study
-    draws itself, by name.
+    tables: by name; for curves, ``measurements`` may be unit means. published: the protocol's published numbers, for a
+    figure that shows them too. own: the figures that the study draws itself, by name. forms: those that are wanted.
     """
     import matplotlib as mpl
 
@@ -49,7 +52,7 @@ def draw(
         if drawn is None:
             return {}
         drawn.text(0.01, 0.008, plain(caption), fontsize=7, color=MUTED, va="bottom")
-        return {f"{figure.name}.png": png(drawn), f"{figure.name}.svg": svg(drawn)}
+        return {f"{figure.name}.{form}": FORMS[form](drawn) for form in forms}
 
 
 def _draw_declared(

@@ -81,7 +81,7 @@ def left_of(figure: protocol.Figure, table: pd.DataFrame, factors: Mapping[str, 
     named = None if figure.lines or figure.kind != "curves" else figure.by or "condition"
     said = []
     for column, wanted in figure.where.items():
-        there = list(factors.get(column, dict.fromkeys(table[column])))
+        there = list(factors[column]) if column in factors else table[column].unique().tolist()
         kept = levels_within(there, wanted)
         if column not in (figure.x, figure.y, figure.panels, named) and len(kept) < len(there):
             said.append(f"{column} = {', '.join(map(str, kept))}")

@@ -92,7 +92,7 @@ def _troubles(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
 def _pictures(results: Results) -> list[Picture]:
     drawn = []
     for figure in results.protocol.figures:
-        for content in [content for name, content in results.figure(figure).items() if name.endswith(".svg")]:
+        for content in results.figure(figure, ("svg",)).values():
             source = "data:image/svg+xml;base64," + base64.b64encode(content).decode()
             drawn.append(Picture(figure.title, source, _words(figure)))
     return drawn

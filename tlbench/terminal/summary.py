@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .. import shown
 from .lines import say, show
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ def summary_table(results: Results, remarks: Sequence[str]) -> None:
 
     The best that a user could choose is bold.
     """
+    from .. import shown  # not before there are results: it brings pandas along
+
     declared, manifest = results.protocol, results.manifest
     say(f"\n{results.caption}")
     say(f"{manifest['profile']}: {declared.profiles[manifest['profile']].says}")
