@@ -9,34 +9,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from tlbench import computing, datasets, preparing, protocol
 from tlbench.cluster import connect
-from tlbench.processes import LocalProcesses, Processes
-from tlbench.records import Records
-from tlbench.study import Block
-from tlbench.working import Result, Work
+from tlbench.processes import Processes
 
 from .dask_cluster import dask_cluster
+from .empty_blocks import Nothing, nothing
 from .table import Row, seconds, show, write
 
 BLOCKS = 1000
 BLOCK_SECONDS = 0.15
 """What a block of the networks on the digits takes, about."""
-
-
-def nothing(task: list[Block], work: Work, weights: Mapping[str, bytes]) -> list[Result]:  # noqa: ARG001
-    """In the place of a computation: a small table for each block, kept as ever."""
-    records = Records(work.folder)
-    for block in task:
-        records.save(block, {"measurements": {"split": [0], "condition": ["none"], "value": [0.0]}})
-    return [Result(0.0) for _ in task]
-
-
-class Nothing(LocalProcesses):
-    compute = staticmethod(nothing)
 
 
 def milliseconds_a_block(processes: Processes, folder: Path) -> float:
@@ -60,6 +45,11 @@ def whole_command(*more: str) -> float:
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "tlbench", "run", "yosinski-layers", "--dataset", "digits", "--quiet"]
         return seconds(lambda: subprocess.run([*command, "--results", scratch, *more], check=True))
+
+
+def rows() -> list[Row]:
+    """What sending costs, and what a second process brings."""
+    return [*overhead_rows(), *scaling_rows()]
 
 
 def overhead_rows() -> list[Row]:
@@ -100,9 +90,9 @@ def scaling_rows() -> list[Row]:
 
 
 def main() -> None:
-    rows = [*overhead_rows(), *scaling_rows()]
-    show(rows)
-    write(rows, Path(__file__).with_name("results.csv"))
+    found, kept = rows(), Path(__file__).with_name("results.csv")
+    show(found, kept)
+    write(found, kept)
 
 
 if __name__ == "__main__":

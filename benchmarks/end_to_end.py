@@ -75,9 +75,9 @@ def _python(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[s
 
 
 def main() -> None:
-    found = rows()
-    show(found)
-    write(found, Path(__file__).with_name("results.csv"))
+    found, kept = rows(), Path(__file__).with_name("results.csv")
+    show(found, kept)
+    write(found, kept)
 
 
 if __name__ == "__main__":

@@ -48,9 +48,9 @@ def row() -> Row:
 
 
 def main() -> None:
-    found = row()
-    show([found])
-    write([found], Path(__file__).with_name("results.csv"))
+    found, kept = [row()], Path(__file__).with_name("results.csv")
+    show(found, kept)
+    write(found, kept)
 
 
 if __name__ == "__main__":

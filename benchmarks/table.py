@@ -10,6 +10,8 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from statistics import median
 
+FELL = 0.8
+
 
 @dataclass(frozen=True)
 class Row:
@@ -46,11 +48,15 @@ def interleaved(
     return [list(times) for times in zip(*taken, strict=True)]
 
 
-def show(rows: Sequence[Row]) -> None:
-    print(f"{'benchmark':34} {'against':26} {'ratio':>8} {'low':>8} {'high':>8}")
+def show(rows: Sequence[Row], committed: Path | None = None) -> None:
+    """Print rows, each beside the ratio that is kept in ``committed``; ``!`` where it fell by more than a fifth."""
+    before = {row[0]: float(row[2]) for row in _kept(committed)} if committed else {}
+    print(f"{'benchmark':34} {'against':26} {'ratio':>8} {'low':>8} {'high':>8} {'before':>8}")
     for entry in rows:
         numbers = " ".join(f"{value:8.3g}" for value in (entry.ratio, entry.low, entry.high))
-        print(f"{entry.benchmark:34} {entry.against:26} {numbers}\n    {entry.measure}")
+        kept = before.get(entry.benchmark)
+        beside = "" if kept is None else f" {kept:8.3g}{' !' if entry.ratio < FELL * kept else ''}"
+        print(f"{entry.benchmark:34} {entry.against:26} {numbers}{beside}\n    {entry.measure}")
 
 
 def written(entry: Row) -> list[str]:
