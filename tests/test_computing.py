@@ -58,6 +58,9 @@ class OnTheSpot(LocalProcesses):
         pass
 
 
+ON_THE_SPOT = OnTheSpot(1)
+
+
 class StandIn:
     """What is computed in the place of a training; ``faulty`` says which blocks fail."""
 
@@ -84,7 +87,7 @@ def stand_in(monkeypatch):
     return stand_in
 
 
-def compute(prepared, processes=OnTheSpot(1), report=lambda *_: None):
+def compute(prepared, processes=ON_THE_SPOT, report=lambda *_: None):
     missing, damaged = prepared.scan()
     return computing.compute_missing(prepared, missing, processes, report), missing, damaged
 

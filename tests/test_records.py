@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tlbench import protocol, records
-from tlbench.records import HIDDEN, Records, RecordsError, finished_runs, load_all, run_folder
+from tlbench.manifest import finished_runs, read_manifest, replaced_by, write_manifest
+from tlbench.records import HIDDEN, Records, RecordsError, load_all, run_folder
 from tlbench.study import Block
 
 BLOCK = Block("toy_study", 3, "dög", (0, 1), "sided", ("left", "right"), {"C": 2.5, "shots": [1, 2]}, "print")
@@ -341,14 +342,14 @@ HERE = {"python": "3.11", "numpy": "2.0", "machine": "m", "processor": "fast"}
 
 
 def manifest_of(kept, toy, environments):
-    kept.write_manifest(toy.plan(), DATA, environments, TEXT)
-    return kept.manifest()
+    write_manifest(kept, toy.plan(), DATA, environments, TEXT)
+    return read_manifest(kept.folder)
 
 
 def test_a_manifest_explains_the_run(kept, toy):
     plan = toy.plan({"C": "4"})
-    kept.write_manifest(plan, DATA, [HERE] * 3, TEXT)
-    content = kept.manifest()
+    write_manifest(kept, plan, DATA, [HERE] * 3, TEXT)
+    content = read_manifest(kept.folder)
     assert content["run"] == plan.short_hash
     assert content["data"] == DATA
     assert content["settings"] == {
@@ -365,11 +366,11 @@ def test_a_manifest_explains_the_run(kept, toy):
 
 
 def test_a_manifest_says_the_same_twice_whatever_was_timed(kept, toy):
-    kept.write_manifest(toy.plan(), DATA, [HERE], TEXT)
+    write_manifest(kept, toy.plan(), DATA, [HERE], TEXT)
     path = aged(kept.folder / "manifest.json")
     first = path.read_bytes()
     kept.add_timing(BLOCK, 12.5)
-    kept.write_manifest(toy.plan(), dict(reversed(DATA.items())), [dict(reversed(HERE.items()))], TEXT)
+    write_manifest(kept, toy.plan(), dict(reversed(DATA.items())), [dict(reversed(HERE.items()))], TEXT)
     assert path.read_bytes() == first
     assert untouched(path)
     words = set(msgspec.json.decode(first)) | set(msgspec.json.decode(first)["blocks"])
@@ -377,19 +378,19 @@ def test_a_manifest_says_the_same_twice_whatever_was_timed(kept, toy):
 
 
 def test_the_same_blocks_on_another_processor_leave_the_same_manifest(kept, toy):
-    kept.write_manifest(toy.plan(), DATA, [HERE] * 2, TEXT)
+    write_manifest(kept, toy.plan(), DATA, [HERE] * 2, TEXT)
     first = (kept.folder / "manifest.json").read_bytes()
-    kept.write_manifest(toy.plan(), DATA, [{**HERE, "processor": "slow"}] * 2, TEXT)
+    write_manifest(kept, toy.plan(), DATA, [{**HERE, "processor": "slow"}] * 2, TEXT)
     assert (kept.folder / "manifest.json").read_bytes() == first
 
 
 def test_results_of_another_run_are_noticed_before_they_are_replaced(kept, toy):
-    assert kept.replaces(toy.plan()) is None
-    kept.write_manifest(toy.plan(), DATA, [HERE], TEXT)
-    assert kept.replaces(toy.plan()) is None
-    assert kept.replaces(toy.plan(data="other")) == toy.plan().short_hash
+    assert replaced_by(toy.plan(), kept.folder) is None
+    write_manifest(kept, toy.plan(), DATA, [HERE], TEXT)
+    assert replaced_by(toy.plan(), kept.folder) is None
+    assert replaced_by(toy.plan(data="other"), kept.folder) == toy.plan().short_hash
     (kept.folder / "manifest.json").write_text("{")
-    assert kept.replaces(toy.plan()) is None
+    assert replaced_by(toy.plan(), kept.folder) is None
 
 
 @pytest.mark.parametrize("key", ["numpy", "processor", "machine", "python"])
@@ -421,4 +422,4 @@ def test_a_manifest_that_cannot_be_read_is_said(kept, content):
     if content is not None:
         (kept.folder / "manifest.json").write_bytes(content)
     with pytest.raises(RecordsError, match=r"no readable manifest\.json"):
-        kept.manifest()
+        read_manifest(kept.folder)

@@ -1,4 +1,4 @@
-"""Everything a run keeps on disk: finished blocks, failures, timings, tables and the manifest.
+"""What a run keeps on disk: finished blocks, failures, timings, and files that others read.
 
 A block's file is one line with the sha256 of what follows, then JSON. Files appear whole or not at all: they are
 written beside their place and renamed, so that no interruption and no second run leaves half of one. A file whose
@@ -12,7 +12,7 @@ import hashlib
 import platform
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -22,11 +22,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from .plan import Plan
-from .study import Block, Columns, digest
+from .study import Block, Columns
 from .whole_files import appearing, is_abandoned, temporary_name
 
-Level = int | float | str
 HIDDEN = ".tlbench"
 LONGEST_NAME = 120
 """Bytes of a folder's name, well below what file systems allow."""
@@ -53,40 +51,6 @@ class BlockOutline(msgspec.Struct):
 
 _whole, _outlined = msgspec.json.Decoder(BlockRecord), msgspec.json.Decoder(BlockOutline)
 Read = TypeVar("Read")
-
-
-class DataRead(msgspec.Struct):
-    """What a manifest's ``data`` is read for."""
-
-    name: str
-    reference: str | None = None
-
-
-class SettingsRead(msgspec.Struct):
-    """What a manifest's ``settings`` are read for."""
-
-    seeds: int
-    conditions: list[str]
-    factors: dict[str, list[Level]]
-
-
-class Manifest(msgspec.Struct):
-    """What a manifest is read for, typed; what else it holds is for people.
-
-    own_levels: condition → factor → levels, of a condition that was planned at others than the run's.
-    """
-
-    experiment: str
-    run: str
-    profile: str
-    data: DataRead
-    settings: SettingsRead
-    changed: dict[str, Any]
-    units: list[str]
-    cells: int
-    text: dict[str, list[str]]
-    protocol: dict[str, Any]
-    own_levels: dict[str, dict[str, list[Level]]] = {}
 
 
 def run_folder(results: Path, experiment: str, dataset: str, profile: str, changed: Mapping[str, Any]) -> Path:
@@ -149,14 +113,6 @@ class Records:
         for kind in ("blocks", "failures", "weights", "begun"):
             for path in self._files(kind):
                 path.unlink(missing_ok=True)
-
-    def replaces(self, plan: Plan) -> str | None:
-        """The short hash of another run whose results lie here, which this plan's will replace."""
-        try:
-            there = str(self.manifest()["run"])
-        except (RecordsError, KeyError):
-            return None
-        return there if there != plan.short_hash else None
 
     # Blocks
 
@@ -258,57 +214,6 @@ class Records:
             write_whole(path, content)
         return path
 
-    def write_manifest(
-        self,
-        plan: Plan,
-        data: Mapping[str, Any],
-        environments: Sequence[Mapping[str, str]],
-        text: Mapping[str, Sequence[str]],
-    ) -> None:
-        """What was run, so that the numbers can be had again; no timings.
-
-        environments: of all blocks. Where they agree their processor is left out, so that the same run on another
-        machine of the same kind leaves the same file; where they differ, all are listed under ``mixed``. text: which
-        columns of each table hold names, so that one like 01 is not read as a number.
-        """
-        settings = plan.settings
-        different = list({digest(e): dict(e) for e in environments}.values())
-        common = {key: value for key, value in (different or [environment()])[0].items() if key != "processor"}
-        content = {
-            "experiment": plan.protocol.name,
-            "run": plan.short_hash,
-            "profile": settings.profile,
-            "data": dict(data),
-            "settings": {
-                "seeds": settings.seeds,
-                "conditions": list(settings.conditions),
-                "factors": dict(settings.factors),
-                "choices": dict(settings.choices),
-            },
-            "changed": dict(settings.changed),
-            "units": list(dict.fromkeys(block.unit for block in plan.blocks)),
-            "blocks": {"planned": len(plan.blocks), "finished": len(environments)},
-            "cells": plan.cells,
-            **({"own_levels": own_levels} if (own_levels := plan.own_levels) else {}),
-            **({"methods": methods} if (methods := plan.methods) else {}),
-            "study": {"name": plan.protocol.study, "version": plan.blocks[0].version if plan.blocks else 0},
-            "environment": common,
-            "text": dict(text),
-            **({"mixed": different} if len(different) > 1 else {}),
-            "protocol": plan.protocol,
-        }
-        encoded = msgspec.json.format(msgspec.json.encode(content, order="sorted"), indent=2)
-        self.write("manifest.json", encoded + b"\n")
-
-    def manifest(self) -> dict[str, Any]:
-        """The manifest. Raises RecordsError where there is none or it is not as ``write_manifest`` leaves it."""
-        try:
-            content = msgspec.json.decode((self.folder / "manifest.json").read_bytes(), type=dict[str, Any])
-            msgspec.convert(content, Manifest)
-        except (OSError, msgspec.MsgspecError) as error:
-            raise RecordsError(f"{self.folder} holds no readable manifest.json ({error}); run it again") from None
-        return content
-
 
 def packed_block(block: Block, tables: Mapping[str, Columns], device: str | None = None) -> bytes:
     """The file of a finished block; ``device``: where it was computed, if that varies."""
@@ -323,12 +228,6 @@ def describe(block: Block) -> str:
     layers = f", layers {block.parameters['layers']}" if block.chain and "layers" in block.parameters else ""
     conditions = f", {' and '.join(block.conditions)}" if block.conditions else ""
     return f"{block.unit}, {splits}{conditions}{layers}"
-
-
-def finished_runs(results: Path, experiment: str | None = None) -> list[Path]:
-    """Folders below ``results`` that hold a run, of one experiment or of all."""
-    pattern = f"{experiment or '*'}/*/manifest.json"
-    return sorted(path.parent for path in results.glob(pattern)) if results.is_dir() else []
 
 
 @cache

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import claims, protocol, published, tables
+from .manifest import finished_runs, read_manifest, write_manifest
 from .protocol import Figure
-from .records import BlockRecord, Records, RecordsError, finished_runs, in_words, load_all
+from .records import BlockRecord, Records, RecordsError, in_words, load_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,7 +186,7 @@ def publish(
         if name in collected:
             collected[name] = collected[name][list(columns)]
     text = {name: tables.text_columns(table) for name, table in collected.items()}
-    records.write_manifest(plan, data, environments, text)
+    write_manifest(records, plan, data, environments, text)
     for name in list(collected):
         records.write(f"{name}.csv", tables.to_csv(collected.pop(name)))  # its memory is the next one's
     results = reopen(records.folder, plan.protocol)
@@ -211,7 +212,7 @@ def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:
     Raises RecordsError where the folder holds no run that can be read.
     """
     records = Records(folder)
-    manifest = records.manifest()
+    manifest = read_manifest(folder)
     try:
         declared = declared or protocol.parse(manifest["protocol"], str(folder / "manifest.json"))
     except protocol.ProtocolError as error:

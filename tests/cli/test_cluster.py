@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tlbench.records import Records
+from tlbench.manifest import read_manifest
 
 pytest.importorskip("distributed")
 
@@ -226,7 +226,7 @@ def test_workers_with_other_data_another_program_or_several_threads_are_refused(
     good = birds.succeed(*command)
     assert good.err.count("note: worker ") == 3
     (found,) = birds.run_folders
-    assert Records(found).manifest()["blocks"] == {"finished": 48, "planned": 48}
+    assert read_manifest(found)["blocks"] == {"finished": 48, "planned": 48}
     assert birds.published()["measurements.csv"] == birds_reference["measurements.csv"]
 
 

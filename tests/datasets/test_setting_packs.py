@@ -13,12 +13,12 @@ from PIL import Image
 
 from tlbench import preparing, protocol, tables
 from tlbench.computing import compute_missing
-from tlbench.processes import LocalProcesses
 from tlbench.datasets import FeaturePack, Options, SettingPacks, load_data, save_data, target_of
 from tlbench.datasets.caltech_pictures import COLLECTIONS, SETTINGS_OF
 from tlbench.opening import Watch, open_pack
 from tlbench.plan import make_plan
 from tlbench.preparing import settle
+from tlbench.processes import LocalProcesses
 from tlbench.settings import resolve
 from tlbench.studies.sources import source_weighting
 

@@ -114,7 +114,7 @@ def run(
     RESULTS/EXPERIMENT/DATASET-PROFILE/; a setting that differs from the protocol gets a folder of its own beside it.
     The exit status is 1 if a block failed; verdicts never fail a run, `tlbench check` does.
     """
-    from .. import computing, datasets, opening, own_methods, preparing, protocol, records, studies, terminal
+    from .. import computing, datasets, manifest, opening, own_methods, preparing, protocol, records, studies, terminal
     from ..processes import cores
 
     if cluster and jobs:
@@ -155,7 +155,7 @@ def run(
     prepared.records.prepare()
     if fresh:
         prepared.records.forget()
-    replaced = prepared.records.replaces(prepared.plan)
+    replaced = manifest.replaced_by(prepared.plan, prepared.records.folder)
     if replaced and not quiet:
         terminal.say(f"note: the results of run {replaced}, which lie there, will be replaced", stderr=form != "table")
     if not quiet:
@@ -188,6 +188,9 @@ def run(
 
 def _get_ready(declared: protocol.Protocol) -> None:
     """What is needed when the blocks are done: read while they are computed, and what is wrong in it is said now."""
+    import scipy.optimize
+    import scipy.special  # noqa: F401 (what verdicts are computed with)
+
     from .. import figures, published, results, shown  # noqa: F401
 
     published.load(declared)
