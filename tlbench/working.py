@@ -59,7 +59,10 @@ def settle_process() -> None:
 
 def sees(work: Work) -> bool:
     """Whether this process reads the run's data beside its results, and may write there."""
-    return work.packed.is_file() and os.access(work.packed.parent / "blocks", os.W_OK)
+    try:
+        return work.packed.is_file() and os.access(work.packed.parent / "blocks", os.W_OK)
+    except OSError:  # another user's folder
+        return False
 
 
 def compute_task(task: list[Block], work: Work, weights: Mapping[str, bytes]) -> list[Result]:

@@ -130,7 +130,7 @@ def run(
     studies.require_part(study)
     if keep_scores:
         settings = preparing.with_scores(settings, study)
-    device = preparing.device_for(study, device, elsewhere=cluster is not None)
+    device = preparing.device_for(study, device, elsewhere=cluster is not None and not dry_run)
     folder = datasets.data_folder(data_dir)
     options = preparing.data_options(study, settings, reference)
     datasets.require_shape(reference, study.shape)

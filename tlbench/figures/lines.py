@@ -50,27 +50,30 @@ def lines_of(
     others = None if published is None or not figure.published else _values(figure, published, factors)
     named = dict(_named(figure, means, factors))
     colours = _colours(figure, declared, list(named))
-    found = []
+    drawn, ours, beside = [], [], []
     for panel in _panels(figure, declared, means):
         for place, (name, selection) in enumerate(named.items()):
             wanted = selection if figure.panels is None else {**selection, figure.panels: panel}
             rows = select(means, wanted, factors, all_of_a_list=False)
             if rows.empty:
                 continue
-            beside = means[:0] if others is None else select(others, wanted, factors, all_of_a_list=False)
-            found.append(
-                Line(
-                    panel=panel,
-                    name=name,
-                    place=place,
-                    colour=colours[name],
-                    oracle=name in declared.oracles,
-                    points=_points(rows, figure.x),
-                    units=rows[[figure.x, "value"]].rename(columns={figure.x: "x"}),
-                    published=_points(beside, figure.x),
-                )
-            )
-    return found
+            drawn.append((panel, name, place))
+            ours.append(rows)
+            beside.append(means[:0] if others is None else select(others, wanted, factors, all_of_a_list=False))
+    found = zip(drawn, ours, _points(ours, figure.x), _points(beside, figure.x), strict=True)
+    return [
+        Line(
+            panel=panel,
+            name=name,
+            place=place,
+            colour=colours[name],
+            oracle=name in declared.oracles,
+            points=points,
+            units=rows[[figure.x, "value"]].rename(columns={figure.x: "x"}),
+            published=published_points,
+        )
+        for (panel, name, place), rows, points, published_points in found
+    ]
 
 
 def left_of(figure: protocol.Figure, table: pd.DataFrame, factors: Mapping[str, Sequence[Any]]) -> list[str]:
@@ -143,11 +146,16 @@ def _colours(figure: protocol.Figure, declared: protocol.Protocol, names: Sequen
     return {name: colours[name] for name in names}
 
 
-def _points(rows: pd.DataFrame, x: str) -> pd.DataFrame:
-    """Mean over units at each x, with its interval; what else tells the rows apart is averaged within a unit."""
-    single = rows.groupby([x, "unit"], sort=False)["value"].mean().reset_index()
-    return (
-        summarise(single.assign(condition="", metric=""), [x])
-        .rename(columns={x: "x"})
-        .sort_values("x", ignore_index=True)[["x", "mean", "low", "high", "units"]]
-    )
+def _points(lines: Sequence[pd.DataFrame], x: str) -> list[pd.DataFrame]:
+    """Mean over units at each x of each line, with its interval, all lines at once.
+
+    What else tells the rows of a line apart is averaged within a unit.
+    """
+    if not lines:
+        return []
+    together = pd.concat([rows[[x, "unit", "value"]].assign(line=place) for place, rows in enumerate(lines)])
+    single = together.groupby(["line", x, "unit"], sort=False)["value"].mean().reset_index()
+    summary = summarise(single.assign(condition="", metric=""), ["line", x]).rename(columns={x: "x"})
+    summary = summary.sort_values(["line", "x"])
+    columns = ["x", "mean", "low", "high", "units"]
+    return [summary.loc[summary["line"] == place, columns].reset_index(drop=True) for place in range(len(lines))]
