@@ -85,17 +85,12 @@ class Estimate:
 
     def _shift(self, tail: float, missed: float) -> float:
         """How far from a null a mean must lie so that a one-sided test at ``tail`` misses it this seldom."""
-        from scipy.optimize import brentq
-        from scipy.special import nctdtr, stdtrit
+        from scipy.special import nctdtrinc, stdtrit
 
         if self.error == 0.0:
             return 0.0
-        critical = float(stdtrit(self.freedom, 1 - tail))
-
-        def lacking(shift: float) -> float:
-            return float(nctdtr(self.freedom, shift, critical)) - missed
-
-        return self.error * float(brentq(lacking, 0.0, 10 * critical + 10))
+        critical = stdtrit(self.freedom, 1 - tail)
+        return self.error * float(nctdtrinc(self.freedom, missed, critical))
 
 
 def paired(differences: NDArray[np.float64]) -> Estimate:

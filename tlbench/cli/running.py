@@ -188,7 +188,6 @@ def run(
 
 def _get_ready(declared: protocol.Protocol) -> None:
     """What is needed when the blocks are done: read while they are computed, and what is wrong in it is said now."""
-    import scipy.optimize
     import scipy.special  # noqa: F401 (what verdicts are computed with)
 
     from .. import figures, published, results, shown  # noqa: F401
