@@ -16,11 +16,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from . import datasets
 from .cluster import connect
 from .keeping import intact, weights_path
-from .opening import NamedData
 from .preparing import Prepared, needs_of
 from .processes import LocalProcesses, Processes, cores
 from .records import RecordsError, describe, write_whole
@@ -28,6 +28,9 @@ from .spawning import deaf_to_interrupts
 from .study import Block
 from .task_line import TaskLine
 from .working import Result, Work
+
+if TYPE_CHECKING:
+    from .opening import NamedData
 
 BREAKAGES_BEFORE_ALONE = 2
 KILLED = "The process died while it computed this block, alone and for the third time."

@@ -13,11 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import datasets, opening, studies
+from . import datasets, studies
 from .keeping import BlockKeeping, CarriedKeeping
 from .records import Records, packed_block
 from .study import Block
+
+if TYPE_CHECKING:
+    from .opening import NamedData
 
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -37,7 +41,7 @@ class Work:
     packed: Path
     folder: Path
     device: str
-    named: opening.NamedData | None = None
+    named: NamedData | None = None
     shared: Path | None = None
 
 
