@@ -45,7 +45,7 @@ def main() -> None:
         training_choices,
         workload,
     )
-    from .table import show, write
+    from .table import show_and_keep
 
     with threadpool_limits(1):
         run = workload.whole_run(asked or (Path(usual) if usual else None))
@@ -59,9 +59,7 @@ def main() -> None:
     rows += [networks.digits_row(), *training_choices.rows(), every_experiment.row()]
     if arguments.pictures:
         rows += networks.rows(arguments.pictures)
-    kept = Path(__file__).with_name("results.csv")
-    show(rows, kept)
-    write(rows, kept)
+    show_and_keep(rows)
 
 
 if __name__ == "__main__":

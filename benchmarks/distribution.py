@@ -17,7 +17,7 @@ from tlbench.processes import Processes
 
 from .dask_cluster import dask_cluster
 from .empty_blocks import Nothing, nothing
-from .table import Row, seconds, show, write
+from .table import Row, seconds, show_and_keep
 
 BLOCKS = 1000
 BLOCK_SECONDS = 0.15
@@ -89,11 +89,5 @@ def scaling_rows() -> list[Row]:
     ]
 
 
-def main() -> None:
-    found, kept = rows(), Path(__file__).with_name("results.csv")
-    show(found, kept)
-    write(found, kept)
-
-
 if __name__ == "__main__":
-    main()
+    show_and_keep(rows())

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from .table import Row, interleaved, row, show, write
+from .table import Row, interleaved, row, show_and_keep
 
 REPEATS = 7
 ASKING = """
@@ -74,11 +74,5 @@ def _python(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[s
     return subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True, cwd=folder)
 
 
-def main() -> None:
-    found, kept = rows(), Path(__file__).with_name("results.csv")
-    show(found, kept)
-    write(found, kept)
-
-
 if __name__ == "__main__":
-    main()
+    show_and_keep(rows())

@@ -10,12 +10,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from tlbench import datasets, processes, protocol
 from tlbench.records import environment
 
-from .table import Row, show, write
+from .table import Row, show_and_keep
 
 WANTED = 600
 """Seconds, ten minutes."""
@@ -47,11 +46,5 @@ def row() -> Row:
     return Row(NAME, "ten minutes", WANTED / whole, WANTED / whole, WANTED / whole, measure)
 
 
-def main() -> None:
-    found, kept = [row()], Path(__file__).with_name("results.csv")
-    show(found, kept)
-    write(found, kept)
-
-
 if __name__ == "__main__":
-    main()
+    show_and_keep([row()])

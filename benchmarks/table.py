@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 FELL = 0.8
+RESULTS = Path(__file__).with_name("results.csv")
 
 
 @dataclass(frozen=True)
@@ -76,3 +77,9 @@ def _kept(path: Path) -> list[list[str]]:
     if not path.exists():
         return []
     return list(csv.reader(path.read_text(encoding="utf-8").splitlines()))[1:]
+
+
+def show_and_keep(rows: Sequence[Row]) -> None:
+    """Print rows beside what is kept, and keep them in its place."""
+    show(rows, RESULTS)
+    write(rows, RESULTS)
