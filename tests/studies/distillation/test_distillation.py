@@ -13,7 +13,7 @@ import torch
 from tlbench.datasets import ArrayPixels, DataError, LabelledPictures
 from tlbench.protocol import ProtocolError
 from tlbench.studies.distillation import distillation as module
-from tlbench.studies.distillation import distillation_blocks, teaching
+from tlbench.studies.distillation import distillation_blocks, distillation_work, teaching
 from tlbench.studies.distillation.figures import draw_sizes
 
 STUDY = module.STUDY
@@ -65,7 +65,7 @@ def test_transfer_sets_are_nested_parts_of_the_teachers_pictures(digit_pictures,
     assert not set(shared.drawn.training) & set(shared.drawn.test)
     work = msgspec.convert(planned.blocks[1].parameters, module.Work)
     small, large = (
-        module.draw_transfer_set(
+        distillation_work.draw_transfer_set(
             digit_pictures, shared.drawn, msgspec.structs.replace(work, pictures=each), "draw 01", 0
         )
         for each in (3, 5)
@@ -73,7 +73,7 @@ def test_transfer_sets_are_nested_parts_of_the_teachers_pictures(digit_pictures,
     assert set(small) < set(large) < set(shared.drawn.training)
     for rows, each in ((small, 3), (large, 5)):
         assert np.bincount(digit_pictures.labels[rows]).tolist() == [each] * 10
-    other = module.draw_transfer_set(digit_pictures, shared.drawn, work, "draw 01", 1)
+    other = distillation_work.draw_transfer_set(digit_pictures, shared.drawn, work, "draw 01", 1)
     assert set(other) != set(small)
 
 

@@ -14,7 +14,7 @@ from tlbench.datasets import ArrayPixels, DataError, LabelledPictures
 from tlbench.protocol import ProtocolError
 from tlbench.studies.distillation import missing_class as module
 from tlbench.studies.distillation import missing_class_blocks as blocks
-from tlbench.studies.distillation import teaching
+from tlbench.studies.distillation import missing_class_work, teaching
 from tlbench.studies.distillation.figures import draw_recognised
 
 STUDY = module.STUDY
@@ -64,7 +64,7 @@ def test_every_class_is_missing_once_and_every_cell_measured_once(bench, few_pic
 )
 def test_which_classes_are_missing(kind, unit, lacking):
     classes = ("a", "b", "c", "d")
-    found = module.missing_classes(kind, unit, classes)
+    found = missing_class_work.missing_classes(kind, unit, classes)
     assert "".join(np.array(classes)[found]) == lacking
 
 
@@ -89,7 +89,7 @@ def test_students_see_all_the_teachers_pictures_but_those_of_missing_classes(ben
     assert [block.parameters["missing"] for block in of_unit] == [["all but two"]] * 2 + [["one"]] * 2
     shared = STUDY.prepare(few_pictures, planned.blocks[0])
     for block, (lesson, ways, _) in zip(of_unit, watched, strict=True):
-        lacking = module.missing_classes(block.parameters["missing"][0], "a", few_pictures.classes)
+        lacking = missing_class_work.missing_classes(block.parameters["missing"][0], "a", few_pictures.classes)
         for split, drawn in enumerate(shared.drawn):
             rows = [row for row in drawn.training if not lacking[few_pictures.labels[row]]]
             assert lesson.labels[split].tolist() == few_pictures.labels[rows].tolist()
@@ -108,7 +108,7 @@ def test_numbers_are_those_of_the_networks_by_plain_means(bench, few_pictures, p
     for block, (_, ways, trained) in zip(planned.blocks[1:5], watched, strict=True):
         found, said = (pd.DataFrame(tables[block.key][name]) for name in ("measurements", "offsets"))
         (kind,) = block.parameters["missing"]
-        lacking = module.missing_classes(kind, "a", few_pictures.classes)
+        lacking = missing_class_work.missing_classes(kind, "a", few_pictures.classes)
         for number, way in enumerate(ways):
             temperature = 0.0 if block.group == "hard" else way.temperature
             for split, drawn in enumerate(shared.drawn):

@@ -8,26 +8,24 @@ compared after the same number of steps, from the same weights, on the same pict
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 
-from ...datasets import DataError, LabelledPictures, generator
+from ...datasets import DataError, LabelledPictures
 from ...protocol import Value
-from ...study import MOST, Block, Columns, Count, Degree, Keeping, Piece, Positive, Study
+from ...study import MOST, Block, Columns, Keeping, Piece, Positive, Study
 from .choices import (
     SIDE,
-    Choices,
     Drawn,
-    Rows,
     Temperature,
     batches_of_splits,
     draw,
     require_teacher,
 )
+from .distillation_work import Common, Shared, Work
 
 SAYS = {
     "teacher": "two wide hidden layers with dropout, from the labels of all training pictures (its levels are 0)",
@@ -37,18 +35,6 @@ SAYS = {
     "hints": "first a part of the steps on the teacher's hint layer, then as distilled",
 }
 GROUPS = {"hard": "students", "distilled": "students", "unscaled": "students", "hints": "hints"}
-
-
-class Common(Choices, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Further choices. draws: units. hint_steps: how many of a student's steps are spent on hints."""
-
-    draws: Annotated[int, Meta(ge=1, le=99)]
-    hint_steps: Positive
-
-    def __post_init__(self) -> None:
-        """Refuse hints that take up all steps."""
-        if self.hint_steps >= self.steps:
-            raise ValueError(f"hint_steps has to be below steps, which is {self.steps}")
 
 
 class Parameters(Common, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -61,15 +47,6 @@ class Parameters(Common, frozen=True, forbid_unknown_fields=True, kw_only=True):
     layers: Annotated[list[Annotated[int, Meta(ge=2, le=MOST)]], Meta(min_length=1)]
     hidden: Annotated[list[Positive], Meta(min_length=1)]
     temperature: Annotated[list[Temperature], Meta(min_length=1)]
-
-
-class Work(Common, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Those of a block; a teacher's levels are 0."""
-
-    pictures: Count
-    layers: Count
-    hidden: list[Count]
-    temperature: list[Degree]
 
 
 def cut(pictures: LabelledPictures, parameters: Parameters, conditions: Sequence[str], seeds: int) -> list[Piece]:
@@ -100,22 +77,6 @@ def _refuse_large(drawn: Drawn, classes: int, most: int) -> None:
     each = len(drawn.training) // classes
     if most > each:
         raise DataError(f"pictures can be at most {each}, not {most}: the teacher has {each} pictures of each class")
-
-
-def draw_transfer_set(pictures: LabelledPictures, drawn: Drawn, work: Work, unit: str, split: int) -> Rows:
-    """Equally many of the teacher's pictures of each class; a smaller set is a part of a larger one."""
-    source = generator(work.seed, "transfer set", unit, split)
-    labels = pictures.labels[drawn.training]
-    classes = range(len(pictures.classes))
-    return np.concatenate([source.permutation(drawn.training[labels == one])[: work.pictures] for one in classes])
-
-
-@dataclass(frozen=True)
-class Shared:
-    """A unit's pictures."""
-
-    pictures: LabelledPictures
-    drawn: Drawn
 
 
 def prepare(pictures: LabelledPictures, block: Block) -> Shared:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...methods.networks.perceptrons import Descent, Perceptrons
 from ...study import Block, Keeping
-from .distillation import Shared, Work, draw_transfer_set
+from .distillation_work import Shared, Work, draw_transfer_set
 from .teaching import (
     ALONE,
     Draws,

@@ -11,18 +11,16 @@ pictures, without their labels, what their share among these is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
-import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from ...datasets import LabelledPictures
 from ...protocol import Value
-from ...study import Block, Columns, Degree, Keeping, Piece, Positive, Study
-from .choices import SIDE, Choices, Drawn, Temperature, batches_of_splits, draw, require_teacher
+from ...study import Block, Columns, Keeping, Piece, Study
+from .choices import SIDE, Temperature, batches_of_splits, draw, require_teacher
+from .missing_class_work import Common, Missing, Shared, Work
 
 SAYS = {
     "teacher": "two wide hidden layers with dropout, from the labels of all training pictures",
@@ -34,14 +32,6 @@ SAYS = {
 GROUPS = {"hard": "hard", "hard-raised": "hard", "distilled": "distilled", "distilled-raised": "distilled"}
 METRICS = ("accuracy", "missing_accuracy")
 OFFSETS = ("unit", "split", "missing", "condition", "temperature", "offset")
-Missing = Literal["one", "all but two"]
-
-
-class Common(Choices, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Further choices. layers, hidden: hidden layers of a student, and units of each."""
-
-    layers: Positive
-    hidden: Positive
 
 
 class Parameters(Common, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,13 +39,6 @@ class Parameters(Common, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     missing: Annotated[list[Missing], Meta(min_length=1)]
     temperature: Annotated[list[Temperature], Meta(min_length=1)]
-
-
-class Work(Common, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Those of a block; without soft targets the temperature is 0."""
-
-    missing: list[Missing]
-    temperature: list[Degree]
 
 
 def cut(pictures: LabelledPictures, parameters: Parameters, conditions: Sequence[str], seeds: int) -> list[Piece]:
@@ -85,22 +68,6 @@ def cut(pictures: LabelledPictures, parameters: Parameters, conditions: Sequence
                 for group, members in together.items()
             ]
     return pieces
-
-
-def missing_classes(kind: Missing, unit: str, classes: Sequence[str]) -> NDArray[np.bool_]:
-    """Which classes the transfer set of a unit lacks, bool (classes,)."""
-    place = classes.index(unit)
-    if kind == "one":
-        return np.arange(len(classes)) == place
-    return ~np.isin(np.arange(len(classes)), [place, (place + 1) % len(classes)])
-
-
-@dataclass(frozen=True)
-class Shared:
-    """A unit's pictures, split by split."""
-
-    pictures: LabelledPictures
-    drawn: tuple[Drawn, ...]
 
 
 def prepare(pictures: LabelledPictures, block: Block) -> Shared:

@@ -14,7 +14,7 @@ from ...methods.absent_classes import raise_for_share
 from ...methods.networks.perceptrons import Descent, Perceptrons
 from ...study import Block, Keeping
 from .choices import Rows
-from .missing_class import Shared, Work, missing_classes
+from .missing_class_work import Shared, Work, missing_classes
 from .teaching import (
     ALONE,
     Draws,
