@@ -11,6 +11,7 @@ from tlbench.advice import KindOfModel, Material, advise
 from tlbench.advice.machines import OPTIONS
 
 
+@pytest.mark.slow
 def test_what_is_scored_is_what_is_advised():
     given = make_material(sources=4, pictures=30, shots=40, background=120)
     positives, held, other = given.positives[:10], given.positives[10:], given.background[90:]

@@ -32,6 +32,7 @@ def test_the_page_is_a_page(page):
     assert len(page.splitlines()) <= 110
 
 
+@pytest.mark.slow
 def test_it_is_listed_run_drawn_and_checked(added):
     source = {"PYTHONPATH": str(added.folder)}
     assert "shrunken-mean" in added.succeed("list", **source).out

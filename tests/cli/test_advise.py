@@ -99,6 +99,7 @@ def test_pictures_advice_model_prediction(photos):
     assert model.predict_pictures([one], photos.folder / "data")[one] == pytest.approx(scores[0], abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_same_question_has_the_same_answer(photos):
     def answer(*more):
         photos.succeed(*ADVISE, *more)
@@ -136,6 +137,7 @@ def test_without_a_background_part_of_the_sources_is_set_apart(photos):
     assert "advice/model.safetensors" in done.out
 
 
+@pytest.mark.slow
 def test_a_broken_picture_is_named_or_left_out(photos):
     broken = photos.folder / "photos" / "square" / "bad.png"
     broken.write_bytes(b"")
@@ -151,6 +153,7 @@ def test_a_broken_picture_is_named_or_left_out(photos):
     assert "bad.png cannot be read: left out" in done.err
 
 
+@pytest.mark.slow
 def test_a_table_of_features_will_do(place):
     few = table(examples=22, background=60)
     few = few[(few["label"] != "heron") | few.index.isin(few.index[:3])]
@@ -199,6 +202,7 @@ def test_a_model_of_pictures_takes_no_table(place):
     assert "its coefficients are not finite numbers" in done.err
 
 
+@pytest.mark.slow
 def test_names_and_numbers_of_pictures_do_not_break_the_answer(place):
     kind = KindOfModel.of(features.find("pixels"))
     model = Model("t", (), {"pixels": kind}, {"pixels": np.zeros((1, 1024))}, np.ones(1), 0.0)
@@ -305,6 +309,7 @@ def test_a_pretrained_network_describes_pictures_for_advice_and_prediction(photo
     assert pd.read_csv(photos.folder / "layers" / "layers.csv")["blocks"].tolist() == list(range(1, 17))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "status", "says"),
     [

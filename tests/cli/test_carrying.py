@@ -36,6 +36,7 @@ def test_what_was_finished_elsewhere_is_not_done_again(birds_done, archive, othe
     other_place.assert_nothing_left_over()
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_carried_as_far_as_it_got_without_what_is_damaged(
     birds_done, birds_reference, other_place
 ):

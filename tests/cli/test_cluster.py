@@ -130,6 +130,7 @@ def test_both_main_experiments(place, other_place, make_cluster, name, results):
 # What dies
 
 
+@pytest.mark.slow
 def test_a_worker_and_a_process_of_one_that_are_killed(birds, birds_reference, make_cluster, faults, tmp_path):
     once = tmp_path / "once"
     cluster = make_cluster(
@@ -177,6 +178,7 @@ def test_a_scheduler_that_is_started_again(birds, birds_reference, make_cluster,
     assert_reference(birds, birds_reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_driver_that_is_killed_or_interrupted(birds, birds_reference, make_cluster, faults, number):
     cluster = make_cluster(PYTHONPATH=faults, SLOW=SLOW)
@@ -196,6 +198,7 @@ def test_a_driver_that_is_killed_or_interrupted(birds, birds_reference, make_clu
 # Who is refused
 
 
+@pytest.mark.slow
 def test_workers_with_other_data_another_program_or_several_threads_are_refused(
     birds, birds_reference, make_cluster, make_table, save_table, tmp_path
 ):

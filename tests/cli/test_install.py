@@ -113,6 +113,7 @@ def test_the_wheel_holds_the_package_and_the_protocols_alone(wheel):
     assert any(name.endswith("LICENSE") for name in names)
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_elsewhere_and_gives_the_same_bytes(place, wheel, birds, birds_reference):
     site = place.folder.parent / "site"
     zipfile.ZipFile(wheel).extractall(site)

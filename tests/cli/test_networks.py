@@ -185,6 +185,7 @@ def test_a_run_leaves_a_measurement_for_every_training(finished_networks):
     place.assert_nothing_left_over()
 
 
+@pytest.mark.slow
 def test_killed_in_a_training_it_goes_on_from_its_last_epoch(place, watch, trained, log):
     """With one process instead of two, in a training that starts from another's layers."""
     place.kill(stalled(place, watch, "4 2"))

@@ -86,6 +86,7 @@ def test_it_takes_part_and_runs_its_blocks_alone(joined_finished, joined, birds_
     assert joined.published() == published
 
 
+@pytest.mark.slow
 def test_an_edited_method_is_computed_again_alone_and_the_others_stay(joined):
     known, published = set(joined.blocks), joined.published()
     write(joined, MINE.replace("return negative - positive", "return negative - 1.5 * positive"))
@@ -101,6 +102,7 @@ def test_an_edited_method_is_computed_again_alone_and_the_others_stay(joined):
     assert set(now["condition"]) == {*joined.all_conditions, "own:NearestMean"}
 
 
+@pytest.mark.slow
 def test_jobs_and_lost_blocks_change_no_byte(joined):
     published = joined.published()
     for block in joined.blocks[::2]:
@@ -117,6 +119,7 @@ def test_without_it_the_run_is_what_it_was(joined, birds_reference):
     assert joined.published() == birds_reference
 
 
+@pytest.mark.slow
 def test_a_broken_one_fails_alone(birds_done):
     write(birds_done)
     done = birds_done.tlbench(*BIRDS, *METHOD, "--method", "mine:Broken", "--jobs", "1")
@@ -127,6 +130,7 @@ def test_a_broken_one_fails_alone(birds_done):
     assert "own:NearestMean" in done.out
 
 
+@pytest.mark.slow
 def test_a_protocol_of_ones_own_names_it_and_claims_about_it(birds):
     write(birds)
     few = 'conditions = [\n    "none",\n]'
@@ -181,6 +185,7 @@ def test_an_experiment_that_takes_none(birds):
     )
 
 
+@pytest.mark.slow
 def test_one_that_is_installed_is_listed_and_goes_by_its_name(birds):
     write(birds)
     about = birds.folder / "offered-1.0.dist-info"

@@ -36,6 +36,7 @@ def test_a_folder_is_described_once_and_judged(photos):
     assert "describing: 1 of 1 pictures" in photos.succeed(*RUN, "--dry-run").err
 
 
+@pytest.mark.slow
 def test_jobs_change_no_number(photos):
     tables = []
     for jobs in ("1", "2"):
@@ -46,6 +47,7 @@ def test_jobs_change_no_number(photos):
     assert tables[0] == tables[1]
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_read_is_named_or_left_out(photos):
     bad = photos.folder / "my photos" / "ibis" / "bad.jpg"
     bad.write_text("no picture")

@@ -116,6 +116,7 @@ def test_check_judges_by_the_numbers_on_disk(done):
     assert "weighted-beats-none" in checked.out.split("NOT AS EXPECTED")[1]
 
 
+@pytest.mark.slow
 def test_a_protocol_of_ones_own_contradicted_then_expected(birds):
     """A claim turned around is contradicted; run does not mind, check does, until the file gives a reason."""
     mine = birds.protocol(replace=TURNED)
@@ -227,6 +228,7 @@ def test_a_run_kept_by_its_manifest_alone_can_be_judged(birds):
     assert birds.touched() == before
 
 
+@pytest.mark.slow
 def test_check_passes_over_what_the_run_was_not_meant_to_cover(birds):
     """Claims on shots that were not asked for are not run; those on what was asked for are tested."""
     birds.succeed("run", "caltech-multisource", *birds.birds[2:], "--seeds", "1", "--set", "shots=1,2,10", "--quiet")
@@ -250,6 +252,7 @@ def test_check_fails_where_nothing_was_tested(birds):
     assert "Not all is as expected." in checked.out
 
 
+@pytest.mark.slow
 def test_published_numbers_beside_a_run(birds):
     """A protocol of one's own names a file that lies beside it."""
     numbers = "unit,split,condition,shots,metric,value\n" + "".join(

@@ -144,6 +144,7 @@ def browser(width=1200, **options):
 in_chromium = pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="there is no Chromium here")
 
 
+@pytest.mark.slow
 @in_chromium
 def test_it_is_sorted_by_a_click_and_by_a_key(birds_done):
     path, _ = page_of(birds_done)

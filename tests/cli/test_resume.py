@@ -26,6 +26,7 @@ def assert_goes_on(birds, birds_reference, *more):
     return done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("jobs", "seed"), [("1", "0"), ("3", "4711")])
 def test_any_number_of_processes_and_any_hash_seed_give_the_same_bytes(birds, birds_reference, jobs, seed):
     birds.succeed(*birds.birds, "--jobs", jobs, "--quiet", PYTHONHASHSEED=seed)
@@ -33,6 +34,7 @@ def test_any_number_of_processes_and_any_hash_seed_give_the_same_bytes(birds, bi
     birds.assert_nothing_left_over()
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_gives_the_same_blocks_to_the_last_bit(place):
     blocks = []
     for jobs in ("1", "2"):
@@ -157,6 +159,7 @@ def test_a_failure_whose_traceback_another_run_removed_is_still_said(tmp_path, c
     assert said == "failed: ibis, split 0, none: its traceback is gone, for another run began afresh\n"
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_do_not_disturb_each_other(birds, birds_reference):
     together = [birds.start(*birds.birds, "--jobs", "2") for _ in range(2)]
     outcomes = [birds.finish(process) for process in together]
@@ -166,6 +169,7 @@ def test_two_runs_at_once_do_not_disturb_each_other(birds, birds_reference):
     birds.assert_nothing_left_over()
 
 
+@pytest.mark.slow
 def test_damaged_blocks_are_computed_again_and_said(birds_done, birds_reference):
     damages = [
         lambda content: content[:-40],
@@ -237,6 +241,7 @@ def test_an_exception_fails_one_block_and_no_other(birds, birds_reference, fault
     assert birds.tlbench("check").status == 0
 
 
+@pytest.mark.slow
 def test_a_block_that_keeps_killing_its_process_is_set_aside(birds, birds_reference, faults):
     failed = birds.tlbench(*birds.birds, "--jobs", "2", PYTHONPATH=faults, FAULT="kill", **FAULT)
     assert "process died" in assert_one_block_failed(birds, failed)

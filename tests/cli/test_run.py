@@ -130,6 +130,7 @@ def test_fresh_does_everything_again(birds_done, birds_reference):
     assert birds_done.published() == birds_reference
 
 
+@pytest.mark.slow
 def test_a_further_condition_computes_only_its_blocks(birds):
     birds.protocol(replace={'"multi-weighted", "multi-weighted-l1",': '"multi-weighted",'})
     arguments = ("run", "mine.toml", *birds.birds[2:])

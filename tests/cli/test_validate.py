@@ -84,6 +84,7 @@ def test_a_protocol_that_ships_is_well_and_leaves_nothing_behind(place):
     assert place.everything() == []
 
 
+@pytest.mark.slow
 def test_a_protocol_of_ones_own_with_a_method(mine):
     mine.protocol(
         {

@@ -80,6 +80,7 @@ def test_trained_weights_tell_one_kind_of_picture_from_another() -> None:
     assert np.linalg.norm(a - b) < np.linalg.norm(b - d)
 
 
+@pytest.mark.slow
 def test_a_vector_does_not_depend_on_what_is_described_beside_it(tmp_path: Path, weights: Path) -> None:
     from PIL import Image
 

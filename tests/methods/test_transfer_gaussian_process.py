@@ -111,6 +111,7 @@ def test_more_freedom_is_never_less_likely():
     assert conditional.log_likelihood >= log_likelihood(adaptive.data, adaptive.at, given=30)[0] - 1e-4
 
 
+@pytest.mark.slow
 def test_the_staged_process_keeps_what_the_source_says_and_finds_the_best_of_the_rest():
     first, fitted = method.fit_one(*SOURCE).at, method.fit_staged(SOURCE, TARGET)
     assert fitted.at.lengthscale == pytest.approx(first.lengthscale, rel=1e-12)
@@ -162,6 +163,7 @@ def test_every_correlation_gives_a_covariance(correlation):
     assert method.correlation_of(between) == pytest.approx(correlation)
 
 
+@pytest.mark.slow
 def test_a_source_turned_upside_down_turns_the_correlation_and_nothing_else():
     turned = (SOURCE[0], -SOURCE[1])
     for fit in (method.fit_adaptive, method.fit_multitask):

@@ -45,6 +45,7 @@ def test_pixels_come_in_the_networks_scale():
 # Held or computed again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS, ids=str)
 @pytest.mark.parametrize("name", ["digits8", "small32"])
 def test_what_is_held_is_what_frozen_stages_put_out_each_time(name, precision):

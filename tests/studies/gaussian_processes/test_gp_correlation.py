@@ -57,6 +57,7 @@ def test_functions_correlate_as_they_should_and_share_their_target():
         assert np.mean(products) == pytest.approx(rho, abs=0.12)
 
 
+@pytest.mark.slow
 def test_the_model_behind_the_tasks_covers_what_it_promises():
     found = pd.concat(
         [tables("truth", f"draw {n:03}", test_examples=200)["measurements"] for n in range(40)], ignore_index=True
@@ -87,6 +88,7 @@ def test_conditions_share_their_draws_and_units_do_not():
         assert not np.isclose(one.test[1][0], other.test[1][0])
 
 
+@pytest.mark.slow
 def test_the_first_draw_is_pictured_and_no_other():
     assert pictured_labels([5, 10, 20, 40]) == 10
     first, other = tables("adaptive")["functions"], tables("adaptive", "draw 002")["functions"]

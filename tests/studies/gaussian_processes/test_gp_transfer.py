@@ -70,6 +70,7 @@ def test_draws_depend_on_unit_split_and_seed_alone():
         assert not np.array_equal(drawn().source[1], other.source[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("condition", SAYS)
 def test_nothing_of_the_test_reaches_what_is_learned(condition, monkeypatch):
     """With other test patients and other outputs, the prediction of a patient and λ are the same."""
