@@ -7,7 +7,7 @@ and, of blocks, whose key is the hash of what they say they are.
 
 from __future__ import annotations
 
-import contextlib
+import glob
 import hashlib
 import re
 import zipfile
@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from .keeping import unpacked
-from .records import HIDDEN, RecordsError, write_whole
+from .records import HIDDEN, LONGEST_NAME, RecordsError, write_whole
 from .study import digest
 from .whole_files import appearing
 
@@ -28,17 +28,37 @@ ENTRY = re.compile(
     r"(?P<path>(?P<kind>blocks|weights)/(?P<start>[0-9a-f]{2})/(?P=start)[0-9a-f]{38}\.\w+)"
 )
 SUFFIXES = {"blocks": ".json", "weights": ".safetensors"}
-LARGEST = 1 << 30
-"""Bytes of one file; what claims to be larger is refused unread."""
+LARGEST = {"blocks": 1 << 26, "weights": 1 << 30}
+MOST_PACKED = 200
+"""Bytes of one file, and its bytes to one in the archive; what claims to be more is refused unread."""
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # so that the same blocks make the same archive
 
 
+Cell = int | float | str | bool | None
+
+
 class Body(msgspec.Struct):
-    """What of a block is checked against its name."""
+    """What of a block is checked against its name and against itself."""
 
     block: dict[str, Any]
     environment: dict[str, str]
-    tables: dict[str, dict[str, list[Any]]]
+    tables: dict[str, dict[str, list[Cell]]]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its tables are tables, and its measurements are of its own splits and conditions."""
+        columns = self.tables.get("measurements", {})
+        lengths = [{len(values) for values in table.values()} for table in self.tables.values()]
+        own = {name: set(columns.get(name, ())) for name in ("split", "condition")}
+        values = columns.get("value", [])
+        return (
+            all(len(each) <= 1 for each in lengths)
+            and bool(own["split"])
+            and own["split"] <= set(self.block.get("splits", ()))
+            and own["condition"] <= set(self.block.get("conditions", ()))
+            and all(value is None or isinstance(value, int | float) for value in values)  # None: not a number
+            and len(values) == len(columns["split"])
+        )
 
 
 @dataclass
@@ -68,6 +88,9 @@ def export(results: Path, archive: Path, experiments: Sequence[str] = ()) -> Exp
     """
     if archive.exists():
         raise RecordsError(f"{archive} exists already; remove it or name another")
+    for name in experiments:
+        if not any(results.glob(f"{glob.escape(name)}/*/{HIDDEN}/blocks/??/*.json")):
+            raise RecordsError(f"{results} holds no finished block of {name}; there is nothing to export")
     done, runs = Exported(), set()
     try:
         with appearing(archive) as opened, zipfile.ZipFile(opened, "w") as file:
@@ -80,8 +103,7 @@ def export(results: Path, archive: Path, experiments: Sequence[str] = ()) -> Exp
                 runs.add(run)
                 done.blocks += "/blocks/" in name
             if not done.blocks:
-                wanted = f" of {' or '.join(experiments)}" if experiments else ""
-                raise RecordsError(f"{results} holds no finished block{wanted}; there is nothing to export")
+                raise RecordsError(f"{results} holds no finished block; there is nothing to export")
     except OSError as error:
         raise RecordsError(f"{archive} cannot be written ({error.strerror or error})") from None
     done.runs = len(runs)
@@ -98,13 +120,18 @@ def bring(archive: Path, results: Path) -> Imported:
         with zipfile.ZipFile(archive) as file:
             for entry in file.infolist():
                 found = ENTRY.fullmatch(entry.filename)
-                content = _read(file, entry) if found else None
+                content = _read(file, entry, found["kind"]) if found else None
                 if found is None or content is None or not _is_sound(entry.filename, content):
                     done.refused.append(entry.filename)
                     continue
                 place = results / found["run"] / HIDDEN / found["path"]
+                if any(len(part.encode()) > LONGEST_NAME for part in found["run"].split("/")):
+                    done.refused.append(entry.filename)
+                    continue
                 _put(place, content, found, done)
-    except (OSError, zipfile.BadZipFile) as error:
+            if not file.infolist():
+                raise RecordsError(f"{archive} is an empty archive; export again")
+    except (OSError, zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError) as error:
         raise RecordsError(f"{archive} cannot be read as an archive of `tlbench export` ({error})") from None
     return done
 
@@ -147,20 +174,20 @@ def _is_sound(name: str, content: bytes) -> bool:
     if hashlib.sha256(body).hexdigest().encode() != head:
         return False
     try:
-        identity = msgspec.json.decode(body, type=Body).block
-    except msgspec.MsgspecError:
+        found = msgspec.json.decode(body, type=Body)
+        return digest(found.block)[:40] == path.stem and found.is_sound
+    except (msgspec.MsgspecError, RecursionError, TypeError):  # TypeError: of lists where names should be
         return False
-    return digest(identity)[:40] == path.stem
 
 
-def _read(file: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | None:
+def _read(file: zipfile.ZipFile, entry: zipfile.ZipInfo, kind: str) -> bytes | None:
     """An entry's bytes; None where it is too large or damaged."""
-    if entry.file_size > LARGEST:
+    largest = LARGEST[kind]
+    if entry.file_size > min(largest, MOST_PACKED * (entry.compress_size + 1000)):
         return None
-    with (
-        contextlib.suppress(zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError),
-        file.open(entry) as opened,
-    ):
-        content = opened.read(LARGEST + 1)
-        return content if len(content) <= LARGEST else None
-    return None
+    try:
+        with file.open(entry) as opened:
+            content = opened.read(largest + 1)
+    except Exception:  # whatever the ways of packing make of damage
+        return None
+    return content if len(content) <= largest else None

@@ -236,9 +236,11 @@ def test_workers_with_other_data_another_program_or_several_threads_are_refused(
 
 NONE = {
     ("tcp://127.0.0.1:9",): "no Dask scheduler answers at tcp://127.0.0.1:9; start one with `dask scheduler`",
-    ("nowhere.json",): "nowhere.json cannot be read (No such file or directory)",
-    ("birds.csv",): "birds.csv is no scheduler file",
-    ("",): "the cluster has no name; give the scheduler's address",
+    ("nowhere.json",): "nowhere.json is not there; give an address like tcp://HOST:8786",
+    ("birds.csv",): "birds.csv is no scheduler file; give an address like",
+    (".",): ". cannot be read (Is a directory); give an address like",
+    ("tcp://127.0.0.1",): "'tcp://127.0.0.1' is no scheduler's address; give an address like tcp://HOST:8786",
+    ("",): "'' is no scheduler's address; give an address like",
     ("tcp://127.0.0.1:9", "--jobs", "2"): "--jobs has no effect with --cluster",
 }
 

@@ -35,6 +35,7 @@ Examples:
   tlbench run yosinski-layers --dataset digits        networks; a minute
   tlbench run yosinski-layers --profile paper --dataset imagenet --dry-run   what it would cost
   tlbench run caltech-multisource --method mine:NearestMean   a classifier of your own beside them
+  tlbench run caltech-multisource --cluster tcp://HOST:8786   on a Dask cluster
   tlbench run ./mine.toml --profile quick --seeds 5   a protocol of your own""",
 )
 @click.argument("experiment", shell_complete=completing.experiments)

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import msgspec
 from distributed import Client, KilledWorker
 
 from ..working import Work
+from .addressing import BETWEEN, wait_for_scheduler
 from .errors import ClusterError, RefusedError, WeightsWantedError
 from .worker import About, about, code, compute_there, unfit
 
@@ -64,9 +62,14 @@ class Cluster:
 
     def open(self, work: Work, most: int) -> Executor:  # noqa: ARG002 (the cluster has as many as it has)
         """Dask's own executor on the workers that are fit. Raises ClusterError where none is."""
-        if not self._connected:
-            self._connect(PATIENCE)
-        fit = self._fit(work)
+        fit = None
+        while fit is None:
+            if not self._connected:
+                self._connect(PATIENCE)
+            try:
+                fit = self._fit(work)
+            except OSError as error:  # the scheduler is gone while its workers are asked
+                self.mourn(error)
         self._carries = self._weights_wanted or not all(found.sees_folder for found in fit.values())
         asked: dict[str, Any] = {"resources": {"GPU": 1}} if self._device != "cpu" else {}
         if self._refused:
@@ -108,17 +111,12 @@ class Cluster:
     def _connect(self, patience: float) -> None:
         """A new client, as soon as the scheduler answers."""
         self._disconnect()
-        until = time.monotonic() + patience
-        while not self._connected:
-            try:
-                self._client = Client(
-                    **self._address(), set_as_default=False, timeout=max(1.0, until - time.monotonic())
-                )
-                self._connected = True
-            except (OSError, ValueError, ClusterError) as error:
-                if time.monotonic() > until:
-                    raise _no_scheduler(self._where, error) from None
-                time.sleep(0.5)
+        address = wait_for_scheduler(self._where, patience)
+        try:
+            self._client = Client(address, set_as_default=False, timeout=max(1.0, patience))
+        except (OSError, ValueError) as error:
+            raise ClusterError(f"the scheduler at {address} takes no client ({error})") from None
+        self._connected = True
 
     def _disconnect(self) -> None:
         with suppress(Exception):
@@ -126,25 +124,9 @@ class Cluster:
                 self._client.close(timeout=1)
         self._client, self._connected = None, False
 
-    def _address(self) -> dict[str, str]:
-        """How Dask is told the place: an address as it is, a file by what it holds now."""
-        if "://" in self._where:
-            return {"address": self._where}
-        if re.fullmatch(r"[\w.-]+:\d+", self._where):
-            return {"address": f"tcp://{self._where}"}
-        if not self._where:
-            raise ClusterError("the cluster has no name; give the scheduler's address or the file that it wrote")
-        try:
-            address = msgspec.json.decode(Path(self._where).read_bytes(), type=SchedulerFile).address
-        except OSError as error:
-            raise ClusterError(f"{self._where} cannot be read ({error.strerror or error})") from None
-        except msgspec.MsgspecError:
-            raise ClusterError(f"{self._where} is no scheduler file") from None
-        return {"address": address}
-
     def _fit(self, work: Work) -> dict[str, About]:
         """The workers that may compute, once there is one; says who is refused. Raises ClusterError if all are."""
-        told = False
+        told = ""
         while True:
             fit, there = {}, self._client.nthreads()
             for address, found in self._ask(work).items():
@@ -152,17 +134,19 @@ class Cluster:
                     self._refuse(address, why)
                 elif address not in self._refused:
                     fit[address] = found
-            if fit:
-                return fit
-            if there:
+            able = {address: found for address, found in fit.items() if found.gpus or self._device == "cpu"}
+            if able:
+                return able
+            if there and not fit:
                 reasons = "; ".join(
                     f"{address}: {self._refused[address]}" for address in there if address in self._refused
                 )
                 raise ClusterError(f"no worker of {self._where} can be used: {reasons}")
-            if not told:
-                self._say(f"{self._where} has no worker yet; waiting for one")
-                told = True
-            time.sleep(0.5)
+            waits = "no worker that offers a GPU (--resources GPU=1)" if fit else "no worker"
+            if told != waits:
+                self._say(f"{self._where} has {waits} yet; waiting for one")
+                told = waits
+            time.sleep(BETWEEN)
 
     def _ask(self, work: Work) -> dict[str, Any]:
         """What each worker says of itself, or why it cannot.
@@ -186,21 +170,6 @@ class Cluster:
         if address not in self._refused:
             self._refused[address] = why
             self._say(f"worker {address} is refused: {why}")
-
-
-class SchedulerFile(msgspec.Struct):
-    """What a scheduler's file is read for."""
-
-    address: str
-
-
-def _no_scheduler(where: str, error: Exception) -> ClusterError:
-    if isinstance(error, ClusterError):
-        return error
-    return ClusterError(
-        f"no Dask scheduler answers at {where}; start one with `dask scheduler`, and give its address, such as "
-        "tcp://HOST:8786, or the file of its --scheduler-file"
-    )
 
 
 @contextmanager

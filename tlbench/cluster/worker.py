@@ -19,10 +19,14 @@ from .errors import RefusedError, WeightsWantedError
 
 @dataclass(frozen=True)
 class About:
-    """A worker. threads: how many tasks it computes at once in one process. code: digest of its program's text."""
+    """A worker. threads: how many tasks it computes at once in one process. code: digest of its program's text.
+
+    gpus: how many graphics processors it offers.
+    """
 
     code: str
     threads: int
+    gpus: float
     sees_folder: bool
 
 
@@ -39,7 +43,8 @@ def code() -> str:
 
 def about(work: Work, dask_worker: Worker) -> About:
     """What the worker that runs this is like; Dask itself hands over the one of that name."""
-    return About(code(), dask_worker.state.nthreads, sees(work))
+    state = dask_worker.state
+    return About(code(), state.nthreads, state.total_resources.get("GPU", 0.0), sees(work))
 
 
 def unfit(found: About, expected: str) -> str | None:

@@ -40,7 +40,9 @@ def say(message: str, stderr: bool = False) -> None:
 
 def one_line(text: str) -> str:
     """Text with what would break or colour a line, and bytes of a file name that are no text, as escapes."""
-    return re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text)
+    return re.sub(
+        "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text
+    )
 
 
 def show(sheets: Sequence[Sheet], form: Format = "table") -> None:
