@@ -141,7 +141,7 @@ def test_a_worker_and_a_process_of_one_that_are_killed(birds, birds_reference, m
     birds.wait_for_blocks(process, 3)
     place.kill(worker)
     done = birds.finish(process)
-    assert (done.status, done.err) == (0, "")
+    assert done.status == 0, done.err
     assert once.exists(), "the process was never killed"
     assert_reference(birds, birds_reference)
 
@@ -188,10 +188,26 @@ def test_a_driver_that_is_killed_or_interrupted(birds, birds_reference, make_clu
     if number == signal.SIGINT:
         done = birds.finish(process)
         assert done.status == 130
-        assert (
-            done.err.strip() == "tlbench: interrupted; what had finished is kept: the same command goes on from there"
-        )
+        says = "tlbench: interrupted; what had finished is kept: the same command goes on from there\n"
+        assert done.err.endswith(says)
     birds.succeed(*birds.birds, "--cluster", cluster.address, "--quiet")
+    assert_reference(birds, birds_reference)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_before_it_has_a_worker(birds, birds_reference, make_cluster):
+    cluster = make_cluster(0)
+    process = birds.start(*birds.birds, "--cluster", cluster.address)
+    line = process.stderr.readline()
+    while "has no worker yet; waiting for one" not in line:
+        assert line, "it never waits"
+        line = process.stderr.readline()
+    cluster.stop()
+    cluster.start_scheduler()
+    cluster.add_worker()
+    done = birds.finish(process)
+    assert done.status == 0, done.err
+    assert "waiting for it to come back" in done.err
     assert_reference(birds, birds_reference)
 
 
