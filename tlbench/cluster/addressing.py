@@ -41,7 +41,7 @@ def wait_for_scheduler(where: str, patience: float) -> str:
         except (TypeError, ValueError, AssertionError) as error:
             raise ClusterError(f"the scheduler at {address} cannot be asked ({error}); see Dask on TLS") from None
         except OSError:
-            named = "" if where in address else f", which {where} names"
+            named = "" if where in (address or where) else f", which {where} names"
             why = f"no Dask scheduler answers at {address}{named}; start one with `dask scheduler`, and give {LIKE}"
         else:
             return address
