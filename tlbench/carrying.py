@@ -8,7 +8,6 @@ and, of blocks, whose key is the hash of what they say they are.
 from __future__ import annotations
 
 import glob
-import hashlib
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from typing import Any
 import msgspec
 
 from .keeping import unpacked
-from .records import HIDDEN, LONGEST_NAME, RecordsError, write_whole
+from .records import HIDDEN, LONGEST_NAME, RecordsError, verified_body, write_whole
 from .study import digest
 from .whole_files import appearing
 
@@ -32,7 +31,6 @@ LARGEST = {"blocks": 1 << 26, "weights": 1 << 30}
 MOST_PACKED = 200
 """Bytes of one file, and its bytes to one in the archive; what claims to be more is refused unread."""
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # so that the same blocks make the same archive
-
 
 Cell = int | float | str | bool | None
 
@@ -120,15 +118,13 @@ def bring(archive: Path, results: Path) -> Imported:
         with zipfile.ZipFile(archive) as file:
             for entry in file.infolist():
                 found = ENTRY.fullmatch(entry.filename)
+                if found and any(len(part.encode()) > LONGEST_NAME for part in found["run"].split("/")):
+                    found = None
                 content = _read(file, entry, found["kind"]) if found else None
                 if found is None or content is None or not _is_sound(entry.filename, content):
                     done.refused.append(entry.filename)
                     continue
-                place = results / found["run"] / HIDDEN / found["path"]
-                if any(len(part.encode()) > LONGEST_NAME for part in found["run"].split("/")):
-                    done.refused.append(entry.filename)
-                    continue
-                _put(place, content, found, done)
+                _put(results / found["run"] / HIDDEN / found["path"], content, found, done)
             if not file.infolist():
                 raise RecordsError(f"{archive} is an empty archive; export again")
     except (OSError, zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError) as error:
@@ -170,8 +166,8 @@ def _is_sound(name: str, content: bytes) -> bool:
         return False
     if path.suffix == SUFFIXES["weights"]:
         return unpacked(content) is not None
-    head, _, body = content.partition(b"\n")
-    if hashlib.sha256(body).hexdigest().encode() != head:
+    body = verified_body(content)
+    if body is None:
         return False
     try:
         found = msgspec.json.decode(body, type=Body)

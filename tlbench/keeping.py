@@ -117,13 +117,8 @@ def unpacked(content: bytes) -> tuple[Arrays, str] | None:
         arrays = load(content)
         header = msgspec.json.decode(content[8 : 8 + int.from_bytes(content[:8], "little")], type=dict[str, Any])
         about = msgspec.convert(header.get("__metadata__", {}), dict[str, str])
-    except (
-        SafetensorError,
-        msgspec.MsgspecError,
-        TypeError,
-        AttributeError,
-        KeyError,
-    ):  # the latter: no type of numpy's
+    except (SafetensorError, msgspec.MsgspecError, TypeError, AttributeError, KeyError, ValueError, RecursionError):
+        # A type of number that numpy lacks, a shape that nothing can have, a header without end.
         return None
     notes = about.get("notes", "")
     return (arrays, notes) if about.get("sha256") == _digest(arrays, notes) else None

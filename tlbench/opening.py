@@ -156,8 +156,7 @@ def _pack(
     rows = {label: np.flatnonzero(labels == label) for label in (*pictures.categories, pictures.background)}
     return datasets.FeaturePack(
         identities=tuple(pictures.pictures[place][0] for place in described.kept),
-        # Each kind's float32 goes as soon as it is converted: both at once would be half as much again.
-        features={kind: described.features.pop(kind).astype(np.float64) for kind in list(described.features)},
+        features=described.taken(),
         categories={label: rows[label] for label in pictures.categories},
         background=rows[pictures.background],
         notices=(*pictures.notices, *left_out),

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from .spawning import OwnContext
+from .spawning import OwnContext, belong_to_parent
 from .study import Block
 from .working import Result, Work, compute_task, settle_process
 
@@ -102,12 +99,4 @@ def cores() -> int:
 def _start() -> None:
     """Leave Ctrl-C to the parent, end with it, and compute with one thread."""
     settle_process()  # ``compute_task`` sees to what is loaded already
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    belong_to_parent()

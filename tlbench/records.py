@@ -131,8 +131,8 @@ class Records:
         """What a block's file says, if it says what was written."""
         try:
             with open(self._block_file(block), "rb", buffering=0) as file:  # noqa: PTH123 (half the time of Path's)
-                head, _, body = file.read().partition(b"\n")
-            return decode(body) if hashlib.sha256(body).hexdigest().encode() == head else None
+                body = verified_body(file.read())
+            return None if body is None else decode(body)
         except (OSError, msgspec.DecodeError):
             return None
 
@@ -220,6 +220,12 @@ def packed_block(block: Block, tables: Mapping[str, Columns], device: str | None
     about = environment() | ({"torch": version("torch"), "device": device} if device else {})
     body = msgspec.json.encode({"block": block.identity, "environment": about, "tables": tables})
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def verified_body(content: bytes) -> bytes | None:
+    """The JSON of a block's file, or None where it is not what the checksum before it says."""
+    head, _, body = content.partition(b"\n")
+    return body if hashlib.sha256(body).hexdigest().encode() == head else None
 
 
 def describe(block: Block) -> str:

@@ -105,7 +105,7 @@ def describe(
     sources = {name: _rows(identities, own) for name, own in found.sources.items()}
     return FeaturePack(
         identities,
-        {kind: values.astype(np.float64) for kind, values in described.features.items()},
+        described.taken(),
         {name: own for name, own in sources.items() if len(own)},
         _rows(identities, found.background, *found.set_apart.values()),
         (*found.notices, *(f"{path} {reason}: left out" for path, reason in described.broken)),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import kinds as catalogue
 from .cache import FeatureCache
@@ -50,6 +51,10 @@ class Described:
     kept: list[int]
     broken: list[tuple[Path, str]]
     computed: int
+
+    def taken(self) -> dict[str, NDArray[np.float64]]:
+        """The features in double precision, for good: each kind's own go as soon as they are converted."""
+        return {kind: self.features.pop(kind).astype(np.float64) for kind in list(self.features)}
 
 
 @dataclass

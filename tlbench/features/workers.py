@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import signal
-import threading
 import traceback
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
@@ -25,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..spawning import OwnContext, deaf_to_interrupts
+from ..spawning import OwnContext, belong_to_parent, deaf_to_interrupts
 from . import kinds as catalogue
 from .errors import FeaturesError, PictureError
 
@@ -143,8 +140,7 @@ def _serve(connection: Connection) -> None:
 
     Leaves Ctrl-C to the parent and ends with it. BLAS gets one thread, so that processes do not fight for cores.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    belong_to_parent()
     threadpool_limits(1)
     # glibc's malloc learns from the largest block that is freed what to keep for itself. Without this one it would hand
     # a picture's memory back to the kernel and fetch it again, page by page, which takes a third of the time or more.
@@ -158,13 +154,6 @@ def _serve(connection: Connection) -> None:
                 answer = [_describe(task) for task in tasks]
             except Exception:
                 answer = traceback.format_exc()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _describe(task: Task) -> Outcome:
