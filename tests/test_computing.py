@@ -18,7 +18,9 @@ import pytest
 from tlbench import computing, datasets, preparing, protocol
 from tlbench.keeping import intact, weights_path
 from tlbench.processes import LocalProcesses
+from tlbench.records import packed_block
 from tlbench.studies.layers import layer_transfer
+from tlbench.working import Result
 
 STUDY = layer_transfer.STUDY
 
@@ -255,6 +257,26 @@ def test_a_lost_base_alone_brings_no_other_block_back(prepare, stand_in):
     compute(prepared)
     prepared.records._block_path(base(prepared, "B")).unlink()
     assert prepared.scan() == ([base(prepared, "B")], 0)
+
+
+class Elsewhere(OnTheSpot):
+    """Blocks that are computed where the run's folder is not seen: their files come back with the result."""
+
+    @staticmethod
+    def compute(task, work, weights):
+        tables = {"measurements": {"split": [0], "condition": ["none"], "value": [1.0]}}
+        return [Result(0.0, content=packed_block(block, tables)) for block in task]
+
+
+@pytest.mark.parametrize("damage", [remove, truncate, flip, replace])
+def test_what_comes_back_takes_the_place_of_what_is_damaged(prepare, damage):
+    prepared = prepare(conditions="base,random-scaled", layers="2")
+    blocks = [block for block in prepared.plan.blocks if block.conditions == ("random-scaled",)]
+    computing.compute_missing(prepared, blocks, Elsewhere(1), lambda *_: None)
+    before = bytes_of(prepared)
+    damage(prepared.records._block_path(blocks[0]))
+    computing.compute_missing(prepared, blocks[:1], Elsewhere(1), lambda *_: None)
+    assert bytes_of(prepared) == before
 
 
 # Processes that die

@@ -192,3 +192,10 @@ def test_a_disk_that_refuses_is_said_and_leaves_nothing_over(records, monkeypatc
     with pytest.raises(RecordsError, match="No space left on device"):
         keeping.keep_begun(arrays(), "notes")
     assert everything(records) == before
+
+
+def test_a_shape_that_nothing_can_have_is_damage(tmp_path):
+    header = b'{"w":{"dtype":"F32","shape":[0,4611686018427387904],"data_offsets":[0,0]}}'
+    path = tmp_path / "kept.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert read(path) is None

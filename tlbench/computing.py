@@ -76,7 +76,7 @@ def compute_missing(
 
     ``report`` is told (blocks done, blocks to do, seconds since the start) at the start and after each block. named,
     shared: the data by name and the folder of fetched ones, for processes that may not see the run's folder. meanwhile:
-    is called once, when the first tasks are under way; what it raises ends the run.
+    is called when the first tasks of a pool are under way; what it raises ends the run.
     """
     account = _Account(prepared, missing, report)
     if not missing:
@@ -122,7 +122,7 @@ class _Account:
     def is_done(self, block: Block) -> bool:
         """Whether a process kept it before it died."""
         weights_lost = block.key in self._needed and not intact(self._records, block.key)
-        return self._records.load(block) is not None and not weights_lost
+        return self._records.is_finished(block) and not weights_lost
 
     def settle(self, block: Block, traceback: str | None = None) -> None:
         """Strike a block off: it has finished or, with a traceback, failed."""
@@ -139,7 +139,7 @@ class _Account:
         for block, result in zip(task, results, strict=True):
             if result.weights is not None:
                 write_whole(weights_path(self._records, block.key), result.weights)
-            if result.content is not None and not self._records.exists(block):
+            if result.content is not None and not self._records.is_finished(block):
                 self._records.put(block, result.content)
             if result.traceback is None:
                 self._records.add_timing(block, result.seconds)
