@@ -17,6 +17,8 @@ from tlbench.plan import make_plan
 from tlbench.settings import resolve
 from tlbench.study import Study, units_by_groups
 
+pytest_plugins = ("tests.fault_table",)
+
 # A busy machine is no fault of the program.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
