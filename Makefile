@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-long check results bench clean
+.PHONY: run test test-long trust mutants oldest newest check results bench clean
 
 run: .venv/kernel        # the main job on the embedded digits: table, verdicts, figure
 	$(BIN)/tlbench run caltech-multisource --dataset digits
@@ -14,6 +14,24 @@ test: .venv/all          # every test but the slow ones
 
 test-long: .venv/all     # the slow ones: interruptions at many moments, full disks
 	$(BIN)/python -m pytest -n auto -m slow
+
+trust: .venv/all         # every fault that is tested, many interruptions; the table in docs/promises.md
+	TLBENCH_MOMENTS=240 $(BIN)/python -m pytest -n auto -m fault --fault-table docs/promises.md
+
+mutants: .venv/all       # how many of 400 small changes to the core the tests find; tests/mutants.csv
+	$(INSTALL) --editable '.[mutation]'
+	$(BIN)/python -m tests.mutants
+
+TESTS ?= tests
+oldest: .venv/all        # the fast tests with the lowest versions that pyproject.toml allows; TESTS=those to run
+	$(PYTHON) -m venv .venv/oldest
+	$(BIN)/uv pip install --quiet --resolution lowest-direct --python .venv/oldest/bin/python --editable '.[dev]'
+	.venv/oldest/bin/python -m pytest -n auto -m "not slow" -W default $(TESTS)
+
+newest: .venv/all        # the same with the newest that there are, warnings being errors as everywhere
+	$(PYTHON) -m venv .venv/newest
+	$(BIN)/uv pip install --quiet --upgrade --python .venv/newest/bin/python --editable '.[dev]'
+	.venv/newest/bin/python -m pytest -n auto -m "not slow" $(TESTS)
 
 check: .venv/all         # format, lint, types, layering
 	$(BIN)/ruff format --check .

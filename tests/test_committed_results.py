@@ -1,6 +1,8 @@
 """The committed run is what the program computes today, and the README shows it."""
 
+import hashlib
 import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,14 @@ def test_the_committed_run_is_the_plan_of_today(plan):
     units = list(dict.fromkeys(block.unit for block in made.blocks))
     assert tables.missing_cells(committed, units, settings.conditions, settings.seeds, factors) == 0
     assert f'"run": "{made.short_hash}"' in (COMMITTED / "manifest.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "manifest", sorted((ROOT / "results").glob("*/*/manifest.json")), ids=lambda path: path.parts[-3]
+)
+def test_committed_tables_are_as_their_runs_wrote_them(manifest):
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in manifest.parent.glob("*.csv")}
+    assert json.loads(manifest.read_bytes())["seals"] == found
 
 
 def script(name):

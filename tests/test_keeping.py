@@ -64,6 +64,7 @@ def test_the_files_are_safetensors_for_anybody(tmp_path):
         assert len(file.metadata()["sha256"]) == 64
 
 
+@pytest.mark.fault("damage")
 def test_a_flipped_bit_in_the_head_or_the_numbers_is_noticed(tmp_path):
     path = tmp_path / "kept.safetensors"
     content = packed(arrays(), NOTES)
@@ -74,6 +75,7 @@ def test_a_flipped_bit_in_the_head_or_the_numbers_is_noticed(tmp_path):
         assert read(path) is None, place
 
 
+@pytest.mark.fault("damage")
 @pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.9, 0.999])
 def test_half_a_file_is_none(tmp_path, share):
     path = tmp_path / "kept.safetensors"
@@ -92,6 +94,7 @@ def bfloat16():
     return save_tensors({"w": torch.zeros(2, dtype=torch.bfloat16)}, {"notes": "", "sha256": "0" * 64})
 
 
+@pytest.mark.fault("damage")
 @pytest.mark.parametrize(
     "make",
     [
@@ -128,6 +131,7 @@ def test_weights_are_found_by_those_that_need_them(records):
     assert len(everything(records)) == 2
 
 
+@pytest.mark.fault("damage")
 @pytest.mark.parametrize("damage", ["gone", "flipped"])
 def test_damaged_weights_are_refused(records, damage):
     source = block("a")
@@ -161,6 +165,7 @@ def test_what_an_interrupted_block_left_goes_once_it_has_finished(records):
     assert everything(records) == []
 
 
+@pytest.mark.fault("damage")
 def test_damaged_beginnings_are_as_if_there_were_none(records):
     keeping = BlockKeeping(records, block("a"))
     keeping.keep_begun(arrays(), "notes")
@@ -179,6 +184,7 @@ def test_fresh_forgets_weights_and_beginnings(records):
     assert not intact(records, block("a").key)
 
 
+@pytest.mark.fault("disk")
 def test_a_disk_that_refuses_is_said_and_leaves_nothing_over(records, monkeypatch):
     records.prepare()
     keeping = BlockKeeping(records, block("a"))
@@ -188,12 +194,13 @@ def test_a_disk_that_refuses_is_said_and_leaves_nothing_over(records, monkeypatc
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.fdopen", full)
+    monkeypatch.setattr("pathlib.Path.replace", full)
     with pytest.raises(RecordsError, match="No space left on device"):
         keeping.keep_begun(arrays(), "notes")
     assert everything(records) == before
 
 
+@pytest.mark.fault("damage")
 def test_a_shape_that_nothing_can_have_is_damage(tmp_path):
     header = b'{"w":{"dtype":"F32","shape":[0,4611686018427387904],"data_offsets":[0,0]}}'
     path = tmp_path / "kept.safetensors"

@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tlbench import protocol, records
-from tlbench.manifest import finished_runs, read_manifest, replaced_by, write_manifest
+from tlbench.manifest import describe_run, finished_runs, read_manifest, replaced_by, write_manifest
 from tlbench.records import HIDDEN, Records, RecordsError, load_all, run_folder
 from tlbench.study import Block
 
@@ -89,6 +90,7 @@ def test_a_file_is_a_checksum_and_then_json_that_says_whose_it_is(kept):
     assert json.loads(body)["block"] == BLOCK.identity
 
 
+@pytest.mark.fault("damage")
 @pytest.mark.parametrize("keep", [0, 1, 64, 65, 66, 200, -1])
 def test_a_truncated_file_is_missing_and_seen_to_be_damaged(kept, keep):
     kept.save(BLOCK, TABLES)
@@ -99,6 +101,7 @@ def test_a_truncated_file_is_missing_and_seen_to_be_damaged(kept, keep):
     assert kept.exists(BLOCK)
 
 
+@pytest.mark.fault("damage")
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_flipped_bit_is_found(kept, place, bit):
@@ -117,6 +120,7 @@ def test_any_flipped_bit_is_found(kept, place, bit):
 ENVIRONMENT = b'"environment": {}'
 
 
+@pytest.mark.fault("damage")
 @pytest.mark.parametrize(
     "body",
     [
@@ -131,6 +135,24 @@ def test_a_sound_file_of_another_format_is_missing(kept, body):
     block_file(kept).write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
     assert kept.load(BLOCK) is None
     assert not kept.is_finished(BLOCK)
+
+
+@pytest.mark.fault("damage")
+def test_a_file_that_is_another_blocks_is_missing(kept):
+    for block in (BLOCK, OTHER):
+        kept.save(block, TABLES)
+    block_file(kept, OTHER).write_bytes(block_file(kept, BLOCK).read_bytes())
+    assert kept.load(OTHER) is None
+    assert not kept.is_finished(OTHER)
+    assert kept.is_finished(BLOCK)
+
+
+def test_the_order_of_parameters_is_nobodys_business(kept):
+    """A protocol that was tidied up costs no block."""
+    kept.save(BLOCK, TABLES)
+    tidied = replace(BLOCK, parameters=dict(reversed(BLOCK.parameters.items())))
+    assert kept.load(tidied).tables == TABLES
+    assert kept.is_finished(tidied)
 
 
 def test_the_finished_ones_come_in_the_order_asked_for(kept):
@@ -177,6 +199,7 @@ def test_timings_are_means_per_split_and_survive_a_torn_line(kept):
     assert kept.seconds_per_split() == pytest.approx({"sided": 2.0, "plain": 0.5})
 
 
+@pytest.mark.fault("disk")
 def test_timings_that_cannot_be_written_stop_nothing(kept):
     (kept.folder / HIDDEN / "timings.tsv").mkdir()
     kept.add_timing(BLOCK, 3.0)
@@ -201,6 +224,7 @@ def test_writing_leaves_nothing_beside_its_file(kept):
     assert (kept.folder / "summary.csv").read_bytes() == b"b"
 
 
+@pytest.mark.fault("disk")
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(kept, monkeypatch):
     path = kept.write("summary.csv", b"old")
     before = everything(kept.folder)
@@ -223,6 +247,7 @@ def test_a_file_that_would_say_the_same_is_not_touched(kept):
     assert not untouched(path)
 
 
+@pytest.mark.fault("interruption")
 def test_what_a_dead_process_left_is_swept_away_and_nothing_else(kept, dead):
     host = platform.node()
     shard = kept.folder / HIDDEN / "blocks" / "ab"
@@ -247,6 +272,7 @@ def test_what_a_dead_process_left_is_swept_away_and_nothing_else(kept, dead):
     assert all(path.exists() for path in stay)
 
 
+@pytest.mark.fault("interruption")
 def test_scratch_is_gone_afterwards_and_swept_if_its_process_died(kept):
     with kept.scratch("pack") as path:
         path.write_bytes(b"x")
@@ -273,6 +299,7 @@ def test_scratch_is_gone_afterwards_and_swept_if_its_process_died(kept):
     assert not left.exists()
 
 
+@pytest.mark.fault("disk")
 def test_a_file_in_the_place_of_a_folder_is_said(tmp_path):
     (tmp_path / "results").write_text("in the way")
     kept = Records(tmp_path / "results" / "toy" / "run")
@@ -282,6 +309,7 @@ def test_a_file_in_the_place_of_a_folder_is_said(tmp_path):
     assert kept.load(BLOCK) is None
 
 
+@pytest.mark.fault("disk")
 def test_a_folder_in_the_place_of_a_file_is_said(kept):
     (kept.folder / "summary.csv").mkdir()
     with pytest.raises(RecordsError, match=r"summary\.csv"):
@@ -342,13 +370,13 @@ HERE = {"python": "3.11", "numpy": "2.0", "machine": "m", "processor": "fast"}
 
 
 def manifest_of(kept, toy, environments):
-    write_manifest(kept, toy.plan(), DATA, environments, TEXT)
+    write_manifest(kept, describe_run(toy.plan(), DATA, environments, TEXT))
     return read_manifest(kept.folder)
 
 
 def test_a_manifest_explains_the_run(kept, toy):
     plan = toy.plan({"C": "4"})
-    write_manifest(kept, plan, DATA, [HERE] * 3, TEXT)
+    write_manifest(kept, describe_run(plan, DATA, [HERE] * 3, TEXT))
     content = read_manifest(kept.folder)
     assert content["run"] == plan.short_hash
     assert content["data"] == DATA
@@ -366,11 +394,12 @@ def test_a_manifest_explains_the_run(kept, toy):
 
 
 def test_a_manifest_says_the_same_twice_whatever_was_timed(kept, toy):
-    write_manifest(kept, toy.plan(), DATA, [HERE], TEXT)
+    write_manifest(kept, describe_run(toy.plan(), DATA, [HERE], TEXT))
     path = aged(kept.folder / "manifest.json")
     first = path.read_bytes()
     kept.add_timing(BLOCK, 12.5)
-    write_manifest(kept, toy.plan(), dict(reversed(DATA.items())), [dict(reversed(HERE.items()))], TEXT)
+    turned = (dict(reversed(DATA.items())), [dict(reversed(HERE.items()))])
+    write_manifest(kept, describe_run(toy.plan(), *turned, TEXT))
     assert path.read_bytes() == first
     assert untouched(path)
     words = set(msgspec.json.decode(first)) | set(msgspec.json.decode(first)["blocks"])
@@ -378,15 +407,15 @@ def test_a_manifest_says_the_same_twice_whatever_was_timed(kept, toy):
 
 
 def test_the_same_blocks_on_another_processor_leave_the_same_manifest(kept, toy):
-    write_manifest(kept, toy.plan(), DATA, [HERE] * 2, TEXT)
+    write_manifest(kept, describe_run(toy.plan(), DATA, [HERE] * 2, TEXT))
     first = (kept.folder / "manifest.json").read_bytes()
-    write_manifest(kept, toy.plan(), DATA, [{**HERE, "processor": "slow"}] * 2, TEXT)
+    write_manifest(kept, describe_run(toy.plan(), DATA, [{**HERE, "processor": "slow"}] * 2, TEXT))
     assert (kept.folder / "manifest.json").read_bytes() == first
 
 
 def test_results_of_another_run_are_noticed_before_they_are_replaced(kept, toy):
     assert replaced_by(toy.plan(), kept.folder) is None
-    write_manifest(kept, toy.plan(), DATA, [HERE], TEXT)
+    write_manifest(kept, describe_run(toy.plan(), DATA, [HERE], TEXT))
     assert replaced_by(toy.plan(), kept.folder) is None
     assert replaced_by(toy.plan(data="other"), kept.folder) == toy.plan().short_hash
     (kept.folder / "manifest.json").write_text("{")

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from tests.sealing import seal_again
 from tlbench import claims, protocol, results, tables
 from tlbench.protocol import ProtocolError
 from tlbench.records import Records, RecordsError, run_folder
@@ -180,6 +181,7 @@ def test_the_manifest_may_count_cells_that_are_no_full_grid(run):
     measured = csv(run, "measurements")
     extra = measured[(measured["condition"] == "plain") & (measured["shots"] == 1)].iloc[:3].assign(shots=0)
     pd.concat([measured, extra]).to_csv(run.folder / "measurements.csv", index=False)
+    seal_again(run.folder)
     assert results.reopen(run.folder).missing == 0
 
 
@@ -294,6 +296,7 @@ def test_a_row_removed_by_hand_is_missing(run, gone):
     path = run.folder / "measurements.csv"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[:-gone]), encoding="utf-8")
+    seal_again(run.folder)
     assert results.reopen(run.folder).missing == gone
 
 
@@ -328,6 +331,7 @@ def test_no_folder_and_no_measurements(tmp_path, run):
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a,b\n1,2,3\n", b"a,b\n1,2\n", b"\0" * 64])
 def test_a_damaged_table_of_measurements_is_said(run, content):
     (run.folder / "measurements.csv").write_bytes(content)
+    seal_again(run.folder)
     with pytest.raises(RecordsError, match=r"measurements\.csv"):
         results.reopen(run.folder)
 
@@ -335,6 +339,7 @@ def test_a_damaged_table_of_measurements_is_said(run, content):
 @pytest.mark.parametrize("column", ["unit", "split", "condition", "shots", "metric", "value"])
 def test_a_table_without_a_column_is_said(run, column):
     csv(run, "measurements").drop(columns=column).to_csv(run.folder / "measurements.csv", index=False)
+    seal_again(run.folder)
     with pytest.raises(RecordsError, match=r"measurements\.csv"):
         results.reopen(run.folder)
 
@@ -344,6 +349,7 @@ def test_a_number_that_is_none_is_said(run, column):
     table = csv(run, "measurements").astype({column: object})
     table.loc[3, column] = "9x"
     table.to_csv(run.folder / "measurements.csv", index=False)
+    seal_again(run.folder)
     with pytest.raises(RecordsError, match=r"measurements\.csv"):
         results.reopen(run.folder)
 

@@ -7,7 +7,6 @@ and, of blocks, whose key is the hash of what they say they are.
 
 from __future__ import annotations
 
-import glob
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -87,7 +86,7 @@ def export(results: Path, archive: Path, experiments: Sequence[str] = ()) -> Exp
     if archive.exists():
         raise RecordsError(f"{archive} exists already; remove it or name another")
     for name in experiments:
-        if not any(results.glob(f"{glob.escape(name)}/*/{HIDDEN}/blocks/??/*.json")):
+        if not any((results / name).glob(f"*/{HIDDEN}/blocks/??/*.json")):
             raise RecordsError(f"{results} holds no finished block of {name}; there is nothing to export")
     done, runs = Exported(), set()
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from . import datasets, features, pretrained
+from .datasets.distinct_pictures import lookalikes
 
 USUAL_FEATURES = ("phog",)
 FEWEST_TO_LEARN_FROM = 50
@@ -152,12 +153,15 @@ class NamedData:
 def _pack(
     pictures: datasets.PictureSet, described: features.Described, left_out: tuple[str, ...]
 ) -> datasets.FeaturePack:
-    labels = np.array([pictures.pictures[place][2] for place in described.kept], dtype=object)
+    kept = [pictures.pictures[place] for place in described.kept]
+    labels = np.array([label for *_, label in kept], dtype=object)
     rows = {label: np.flatnonzero(labels == label) for label in (*pictures.categories, pictures.background)}
+    vectors = described.taken()
+    alike = lookalikes(list(vectors.values()), lambda place: f"{kept[place][2]}/{kept[place][1].name}")
     return datasets.FeaturePack(
-        identities=tuple(pictures.pictures[place][0] for place in described.kept),
-        features=described.taken(),
+        identities=tuple(identity for identity, *_ in kept),
+        features=vectors,
         categories={label: rows[label] for label in pictures.categories},
         background=rows[pictures.background],
-        notices=(*pictures.notices, *left_out),
+        notices=(*pictures.notices, *left_out, *alike),
     )

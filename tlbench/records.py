@@ -12,9 +12,9 @@ import hashlib
 import platform
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -22,8 +22,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from .study import Block, Columns
-from .whole_files import appearing, is_abandoned, temporary_name
+from .study import Block, Columns, digest
+from .whole_files import appearing, sweep, temporary_name
 
 HIDDEN = ".tlbench"
 LONGEST_NAME = 120
@@ -36,10 +36,11 @@ class RecordsError(Exception):
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """A finished block as it lies on disk."""
+    """A finished block as it lies on disk. notes: what a reader of its numbers has to know, in sentences."""
 
     tables: dict[str, Columns]
     environment: dict[str, str]
+    notes: list[str] = field(default_factory=list)
 
 
 class BlockOutline(msgspec.Struct):
@@ -49,7 +50,14 @@ class BlockOutline(msgspec.Struct):
     environment: dict[str, str]
 
 
+class BlockName(msgspec.Struct):
+    """The same with nothing read but whose it is."""
+
+    block: dict[str, Any]
+
+
 _whole, _outlined = msgspec.json.Decoder(BlockRecord), msgspec.json.Decoder(BlockOutline)
+_named = msgspec.json.Decoder(BlockName)
 Read = TypeVar("Read")
 
 
@@ -90,15 +98,9 @@ class Records:
             (self.folder / HIDDEN / "blocks").mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder / HIDDEN):
                 pass
-            self._sweep()
+            sweep(self.folder)
         except OSError as error:
             raise RecordsError(f"results cannot be written to {self.folder} ({error.strerror or error})") from None
-
-    def _sweep(self) -> None:
-        """Remove temporary files whose processes are gone."""
-        for path in self.folder.rglob(".*.tmp"):
-            if is_abandoned(path):
-                path.unlink(missing_ok=True)
 
     @contextmanager
     def swept(self) -> Iterator[None]:
@@ -106,18 +108,19 @@ class Records:
         try:
             yield
         finally:
-            self._sweep()
+            sweep(self.folder)
 
     def forget(self) -> None:
         """Remove what earlier runs finished here, so that all of it is done again."""
         for kind in ("blocks", "failures", "weights", "begun"):
             for path in self._files(kind):
-                path.unlink(missing_ok=True)
+                if re.fullmatch("[0-9a-f]{40}", path.stem):  # a folder that is linked here may hold other files
+                    path.unlink(missing_ok=True)
 
     # Blocks
 
     def load(self, block: Block) -> BlockRecord | None:
-        """The finished block, or None where it is missing, damaged or of another format."""
+        """The finished block, or None where it is missing, damaged, of another format or another block's."""
         return self._read(block, _whole.decode)
 
     def is_finished(self, block: Block) -> bool:
@@ -132,8 +135,8 @@ class Records:
         try:
             with open(self._block_file(block), "rb", buffering=0) as file:  # noqa: PTH123 (half the time of Path's)
                 body = verified_body(file.read())
-            return None if body is None else decode(body)
-        except (OSError, msgspec.DecodeError):
+            return decode(body) if body is not None and _is_of(block, body) else None
+        except (OSError, msgspec.DecodeError, RecursionError):
             return None
 
     def exists(self, block: Block) -> bool:
@@ -182,7 +185,10 @@ class Records:
 
     def add_timing(self, block: Block, seconds: float) -> None:
         """Remember what a block of its group cost, for estimates; never part of a result, nor a reason to stop."""
-        with contextlib.suppress(OSError), (self.folder / HIDDEN / "timings.tsv").open("a", encoding="utf-8") as file:
+        path = self.folder / HIDDEN / "timings.tsv"
+        if path.is_symlink():  # what it leads to is not ours
+            return
+        with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:
             file.write(f"{block.group}\t{len(block.splits)}\t{seconds:.6f}\n")
 
     def seconds_per_split(self) -> dict[str, float]:
@@ -200,6 +206,7 @@ class Records:
     def scratch(self, purpose: str) -> Iterator[Path]:
         """A path for a file that lives as long as this process needs it, or is swept away by the next run."""
         path = self.folder / HIDDEN / temporary_name(purpose)
+        path.unlink(missing_ok=True)  # a link of that name would lead elsewhere
         try:
             yield path
         finally:
@@ -215,10 +222,13 @@ class Records:
         return path
 
 
-def packed_block(block: Block, tables: Mapping[str, Columns], device: str | None = None) -> bytes:
-    """The file of a finished block; ``device``: where it was computed, if that varies."""
+def packed_block(
+    block: Block, tables: Mapping[str, Columns], device: str | None = None, notes: Sequence[str] = ()
+) -> bytes:
+    """The file of a finished block; ``device``: where it was computed, if that varies. notes: as ``BlockRecord``."""
     about = environment() | ({"torch": version("torch"), "device": device} if device else {})
-    body = msgspec.json.encode({"block": block.identity, "environment": about, "tables": tables})
+    said = {"notes": list(notes)} if notes else {}
+    body = msgspec.json.encode({"block": block.identity, "environment": about, "tables": tables, **said})
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
@@ -226,6 +236,13 @@ def verified_body(content: bytes) -> bytes | None:
     """The JSON of a block's file, or None where it is not what the checksum before it says."""
     head, _, body = content.partition(b"\n")
     return body if hashlib.sha256(body).hexdigest().encode() == head else None
+
+
+def _is_of(block: Block, body: bytes) -> bool:
+    """Whether the JSON says that it is the block's: in the very words as a rule, else in words of the same key."""
+    if body.startswith(b'{"block":%b,' % msgspec.json.encode(block.identity)):
+        return True
+    return digest(_named.decode(body).block)[:40] == block.key
 
 
 def describe(block: Block) -> str:

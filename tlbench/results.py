@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import claims, protocol, published, tables
-from .manifest import finished_runs, read_manifest, write_manifest
+from .manifest import describe_run, finished_runs, read_manifest, seal, verify_tables, write_manifest
 from .protocol import Figure
 from .records import BlockRecord, Records, RecordsError, in_words, load_all
 
@@ -96,6 +96,11 @@ class Results:
         return " · ".join([*parts, f"run {self.manifest['run']}"])
 
     @property
+    def notes(self) -> list[str]:
+        """What a reader of the numbers has to know, in sentences."""
+        return list(self.manifest.get("notes", ()))
+
+    @property
     def measured(self) -> pd.DataFrame:
         """One row a measurement."""
         return self.tables["measurements"]
@@ -156,11 +161,10 @@ class Results:
         """
         from . import figures, studies
 
-        own = studies.find(self.protocol.study).draws if figure.kind == "own" else {}
+        study = self.protocol.study
+        own = studies.find(study).draws if figure.kind == "own" else {}
         if figure.kind == "own" and figure.name not in own:
-            raise RecordsError(
-                f"the study {self.protocol.study} draws no figure '{figure.name}'; run the experiment again"
-            )
+            raise RecordsError(f"the study {study} draws no figure '{figure.name}'; run the experiment again")
         beside = self.published.table if figure.published and self.published else None
         shown = {**self.tables, "measurements": self.unit_means} if figure.kind == "curves" else self.tables
         return figures.draw(figure, self.protocol, shown, self.factors, self.caption, beside, own, forms)
@@ -176,48 +180,66 @@ def publish(
 ) -> Results:
     """Write tables, verdicts and manifest from the finished blocks; figures are for ``draw``.
 
-    Raises RecordsError where not a single block has finished.
+    The manifest comes last and seals the tables. Raises RecordsError where not a single block has finished.
     """
     environments: list[dict[str, str]] = []
-    collected = tables.collect(plan, str(data["name"]), _noting(environments, records, plan), list(study_tables))
+    notes: set[str] = set()
+    collected = tables.collect(plan, str(data["name"]), _noting(environments, notes, records, plan), list(study_tables))
     if not environments:
         raise RecordsError(f"no block of {plan.protocol.name} has finished; nothing to write to {records.folder}")
     for name, columns in study_tables.items():
         if name in collected:
             collected[name] = collected[name][list(columns)]
     text = {name: tables.text_columns(table) for name, table in collected.items()}
-    write_manifest(records, plan, data, environments, text)
+    manifest = describe_run(plan, data, environments, text) | ({"notes": sorted(notes)} if notes else {})
+    seals = manifest["seals"] = {}
+
+    def write(name: str, content: bytes) -> None:
+        seals[f"{name}.csv"] = seal(content)
+        records.write(f"{name}.csv", content)
+
     for name in list(collected):
-        records.write(f"{name}.csv", tables.to_csv(collected.pop(name)))  # its memory is the next one's
-    results = reopen(records.folder, plan.protocol)
-    records.write("summary.csv", tables.to_csv(results.summary()))
-    records.write("claims.csv", tables.to_csv(claims.as_table(results.findings())))
-    if (beside := results.findings_published()) is not None:
-        records.write("claims_published.csv", tables.to_csv(claims.as_table(beside)))
+        write(name, tables.to_csv(collected.pop(name)))  # its memory is the next one's
+    results = _judged(records, manifest, plan.protocol)
+    write("summary", tables.to_csv(results.summary()))
+    write("claims", tables.to_csv(claims.as_table(results.findings())))
+    try:
+        if (beside := results.findings_published()) is not None:
+            write("claims_published", tables.to_csv(claims.as_table(beside)))
+    finally:  # the run's own numbers are whole, whatever is wrong with those of others
+        write_manifest(records, manifest)
     return results
 
 
-def _noting(environments: list[dict[str, str]], records: Records, plan: Plan) -> Iterator[tuple[Block, BlockRecord]]:
-    """The finished blocks one after the other; where each was computed is noted, the same one once."""
+def _noting(
+    environments: list[dict[str, str]], notes: set[str], records: Records, plan: Plan
+) -> Iterator[tuple[Block, BlockRecord]]:
+    """The finished blocks one after the other; where each was computed and what it says is noted, the same once."""
     known: dict[frozenset[tuple[str, str]], dict[str, str]] = {}
     for block, record in load_all(records, plan.blocks):
         here = record.environment
         environments.append(known.setdefault(frozenset(here.items()), here))
+        notes.update(record.notes)
         yield block, record
 
 
 def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:
     """A run from what lies in its folder, judged by ``declared`` or else by the protocol kept in its manifest.
 
-    Raises RecordsError where the folder holds no run that can be read.
+    Raises RecordsError where the folder holds no run that can be read, and where a table was changed after the run.
     """
-    records = Records(folder)
     manifest = read_manifest(folder)
     try:
         declared = declared or protocol.parse(manifest["protocol"], str(folder / "manifest.json"))
     except protocol.ProtocolError as error:
         raise RecordsError(f"{error}; run the experiment again") from None
-    found = {}
+    verify_tables(folder, manifest)
+    return _judged(Records(folder), manifest, declared)
+
+
+def _judged(records: Records, manifest: dict[str, Any], declared: protocol.Protocol) -> Results:
+    """The run of that manifest from the tables in its folder."""
+    folder, found = records.folder, {}
     for name, text in manifest["text"].items():
         try:
             found[name] = tables.read_csv(records, name, text)
@@ -243,9 +265,8 @@ def reopen(folder: Path, declared: protocol.Protocol | None = None) -> Results:
             manifest.get("own_levels"),
         )
     except (KeyError, TypeError) as error:
-        raise RecordsError(
-            f"{folder / 'measurements.csv'} lacks what the manifest plans ({error}); run it again"
-        ) from None
+        path = folder / "measurements.csv"
+        raise RecordsError(f"{path} lacks what the manifest plans ({error}); run it again") from None
     return Results(records, declared, manifest, found, missing)
 
 

@@ -15,6 +15,8 @@ import threading
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from multiprocessing.popen_spawn_posix import Popen
 
 MAIN = "__main__"
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 class ProcessOfItsOwn(SpawnProcess):
@@ -42,20 +45,42 @@ class OwnContext(SpawnContext):
 
 @contextmanager
 def deaf_to_interrupts() -> Iterator[None]:
-    """Processes begun within never see Ctrl-C, not even while they start; this one sees it afterwards."""
+    """Processes begun within never see Ctrl-C, nor SIGTERM while they start; this one sees both afterwards.
+
+    One that is left half begun, by its parent or by a signal of its own, would say so in a traceback.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    _start_tracker()
+    noted: list[int] = []
+    is_asked = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in INTERRUPTS if is_asked}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     try:
+        for number in handlers:  # another thread, say of BLAS, may take a signal in this one's place
+            signal.signal(number, lambda number, _: noted.append(number))
         yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if noted:
+            signal.raise_signal(noted[0])
+
+
+@cache
+def _start_tracker() -> None:
+    """Python starts it with the first process otherwise, and lets all signals through again when it does."""
+    resource_tracker.ensure_running()
 
 
 def belong_to_parent() -> None:
     """In a process that was begun so: leave Ctrl-C to the parent, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

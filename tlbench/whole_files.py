@@ -9,7 +9,7 @@ import contextlib
 import os
 import platform
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,16 +25,22 @@ def temporary_name(purpose: str) -> str:
 def appearing(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes its place when the block ends well. Raises OSError where the disk refuses."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{platform.node()}.{os.getpid()}.", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
+    temporary = path.parent / temporary_name(secrets.token_hex(4))
+    try:  # from before there is a file: an interruption comes at any moment
+        with temporary.open("xb") as file:
             yield file
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files below a folder whose processes are gone."""
+    for path in folder.rglob(".*.tmp"):
+        if is_abandoned(path):
+            path.unlink(missing_ok=True)
 
 
 def is_abandoned(temporary: Path) -> bool:

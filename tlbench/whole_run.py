@@ -10,6 +10,7 @@ from typing import Any
 
 from . import computing, datasets, preparing, processes, protocol, published, studies
 from . import results as results_room
+from .methods.conditioning import IllConditionedWarning
 from .opening import NamedData
 from .records import describe, in_words
 from .results import Results
@@ -88,4 +89,6 @@ def run(
         )
     found = results_room.publish(prepared.plan, prepared.records, prepared.data, study.tables)
     found.draw()
+    for sentence in found.notes:
+        warnings.warn(sentence, IllConditionedWarning, stacklevel=2)
     return found

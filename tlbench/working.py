@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from . import datasets, studies
 from .keeping import BlockKeeping, CarriedKeeping
+from .methods.conditioning import IllConditionedWarning
 from .records import Records, packed_block
 from .study import Block
 
@@ -87,7 +90,8 @@ def compute_task(task: list[Block], work: Work, weights: Mapping[str, bytes]) ->
             data = _opened(work, task[0].data) if records is None else _packed(work.packed, study.shape)
             if data.fingerprint != task[0].data:
                 raise datasets.DataError("the data are not those that the run was planned on; run it again")
-            shared = study.prepare(data, task[0])
+            with _noting() as common:
+                shared = study.prepare(data, task[0])
         except Exception:
             return [Result(0.0, traceback.format_exc())] * len(task)
         preparation = (time.perf_counter() - begun) / len(task)
@@ -98,8 +102,9 @@ def compute_task(task: list[Block], work: Work, weights: Mapping[str, bytes]) ->
                 BlockKeeping(records, block, work.device) if records else CarriedKeeping(block, work.device, weights)
             )
             try:
-                tables = study.compute(shared, block, keeping)
-                content = packed_block(block, tables, work.device if study.part else None)
+                with _noting() as own:
+                    tables = study.compute(shared, block, keeping)
+                content = packed_block(block, tables, work.device if study.part else None, sorted(common | own))
                 if records:
                     records.put(block, content)
                 kept = keeping.finish()
@@ -109,6 +114,31 @@ def compute_task(task: list[Block], work: Work, weights: Mapping[str, bytes]) ->
             seconds = preparation + time.perf_counter() - begun
             results.append(Result(seconds, content=None if work.named is None else content, weights=kept))
     return results
+
+
+@contextmanager
+def _noting() -> Iterator[set[str]]:
+    """The sentences that say how poor numbers are, which are kept with them; other warnings go their way."""
+    said: set[str] = set()
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def note(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, IllConditionedWarning):
+                said.add(str(message))
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.simplefilter("always", IllConditionedWarning)
+        warnings.showwarning = note
+        yield said
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.cli.conftest import save, table
+from tests.place import save, table
 from tlbench.advice import KindOfModel
 from tlbench.advice.tables import material_of_table, unseen_table
 from tlbench.datasets import DataError

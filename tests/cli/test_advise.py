@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import tlbench
-from tests.cli.conftest import save, table
+from tests.place import save, table
 from tlbench import features
 from tlbench.advice import KindOfModel, Model
 
@@ -138,6 +138,7 @@ def test_without_a_background_part_of_the_sources_is_set_apart(photos):
 
 
 @pytest.mark.slow
+@pytest.mark.fault("input")
 def test_a_broken_picture_is_named_or_left_out(photos):
     broken = photos.folder / "photos" / "square" / "bad.png"
     broken.write_bytes(b"")
@@ -241,7 +242,7 @@ REFUSED = [
 
 @pytest.fixture(scope="module")
 def odd(drawn, tmp_path_factory, matplotlib_cache):
-    from tests.cli.conftest import Place
+    from tests.place import Place
 
     place = Place(tmp_path_factory.mktemp("odd") / "place", matplotlib_cache)
     shutil.copytree(drawn, place.folder, dirs_exist_ok=True)
@@ -250,6 +251,7 @@ def odd(drawn, tmp_path_factory, matplotlib_cache):
 
 
 @pytest.mark.parametrize(("arguments", "words"), REFUSED, ids=lambda value: str(value)[:60])
+@pytest.mark.fault("input")
 def test_what_cannot_be_used_is_one_sentence(odd, arguments, words):
     done = odd.tlbench(*ADVISE, *arguments)
     assert "Traceback" not in done.err, done.err[-500:]
@@ -277,6 +279,7 @@ class Bomb:
     [(None, "is not there"), (b"", "is no model"), (b"text", "is no model"), (pickle.dumps(Bomb()), "is no model")],
     ids=["none", "empty", "text", "pickle"],
 )
+@pytest.mark.fault("security")
 def test_predict_needs_a_model(place, content, words):
     if content is not None:
         (place.folder / "model.safetensors").write_bytes(content)

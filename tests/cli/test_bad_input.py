@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.fault("input")
+
 X = "caltech-multisource"
 DIGITS = ("run", X, "--dataset", "digits", "--profile", "smoke")
 LONG = "x" * 300
@@ -91,6 +93,7 @@ COMMAND_LINES = [
 ]
 
 
+@pytest.mark.fault("command line")
 @pytest.mark.parametrize(("arguments", "words"), COMMAND_LINES, ids=lambda value: str(value)[-60:])
 def test_command_line(place, arguments, words):
     assert_refused(place, arguments, words)
@@ -288,6 +291,7 @@ def test_what_a_table_does_not_have(birds, more, words):
     assert_refused(birds, (*birds.birds, *more), words)
 
 
+@pytest.mark.fault("command line")
 def test_debug_shows_where_an_error_came_from(place):
     done = place.tlbench("--debug", "run", "zzz")
     assert "Traceback" in done.err

@@ -22,8 +22,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.cli.conftest import REPOSITORY, Place
+from tests.place import REPOSITORY, Place
 from tlbench import features, keeping
+
+pytestmark = pytest.mark.fault("input")
 
 CHEAP = ("--jobs", "1", "--quiet")
 ADVISE = ("advise", "--target", "photos/ring", "--sources", "photos", "--features", "pixels,regcov", *CHEAP)

@@ -127,6 +127,7 @@ def of_another_condition(columns):
         lambda name, content: (name.replace("blocks", "weights").replace(".json", ".safetensors"), content),
     ],
 )
+@pytest.mark.fault("security")
 def test_nothing_unsound_is_taken_and_nothing_is_written_elsewhere(archive, tmp_path, other_place, change):
     evil = rewritten(archive, tmp_path / "evil.zip", change)
     refused = other_place.tlbench("import", evil)
@@ -138,6 +139,7 @@ def test_nothing_unsound_is_taken_and_nothing_is_written_elsewhere(archive, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.zip", "other", "place"]
 
 
+@pytest.mark.fault("damage")
 def test_damage_in_the_packing_costs_one_block(archive, other_place):
     content = bytearray(archive.read_bytes())
     with zipfile.ZipFile(archive) as file:
@@ -157,6 +159,7 @@ def test_an_empty_archive_is_said_to_be_one(place):
     assert (refused.status, refused.err) == (2, "tlbench: empty.zip is an empty archive; export again\n")
 
 
+@pytest.mark.fault("security")
 def test_a_block_under_anothers_key_is_refused(archive, tmp_path, other_place):
     names = zipfile.ZipFile(archive).namelist()
     next_one = dict(zip(names, names[1:] + names[:1], strict=True))

@@ -106,6 +106,7 @@ def test_too_few_units_are_shown_and_not_tested(birds):
 NO_NETWORK = {"TLBENCH_DATA_MIRROR": "http://127.0.0.1:9/mirror"}
 
 
+@pytest.mark.fault("network")
 def test_without_a_network_one_message_says_what_to_do(place):
     done = place.tlbench("run", "caltech-multisource", **NO_NETWORK)
     assert done.status == 3
@@ -121,6 +122,7 @@ def test_without_a_network_one_message_says_what_to_do(place):
     assert [path for path in place.everything() if path.is_file()] == []
 
 
+@pytest.mark.fault("network")
 def test_without_a_network_fetch_says_the_same(place):
     done = place.tlbench("data", "fetch", "caltech256-features", "--quiet", **NO_NETWORK)
     assert done.status == 3
@@ -158,6 +160,7 @@ def server(tmp_path):
     [(b"not the released file" * 1000, "wrong checksum"), (b"<!DOCTYPE html><html>no</html>", "HTML"), (b"", "")],
     ids=["another", "a web page", "nothing"],
 )
+@pytest.mark.fault("network")
 def test_a_wrong_file_from_a_mirror_is_refused(place, server, content, words):
     folder, address, asked = server
     (folder / "caltech256-features").mkdir()
@@ -177,6 +180,7 @@ def test_a_mirror_that_is_no_address(place):
     assert "TLBENCH_DATA_MIRROR" in done.err
 
 
+@pytest.mark.fault("network")
 def test_a_wrong_file_from_a_hand_is_refused(place):
     (place.folder / MAT).write_bytes(b"something else")
     done = place.tlbench("data", "fetch", "caltech256-features", "--from", MAT)
@@ -189,6 +193,7 @@ def test_a_wrong_file_from_a_hand_is_refused(place):
 
 
 @pytest.mark.parametrize("source", ["nothere/10class_mix.mat", "other.mat", "empty"])
+@pytest.mark.fault("network")
 def test_a_hand_carried_file_that_is_none_of_its_files(place, source):
     (place.folder / "other.mat").write_bytes(b"x")
     (place.folder / "empty").mkdir()
@@ -198,6 +203,7 @@ def test_a_hand_carried_file_that_is_none_of_its_files(place, source):
     assert "Traceback" not in done.err
 
 
+@pytest.mark.fault("damage")
 def test_a_damaged_file_is_noticed_and_never_used(place):
     target = place.folder / "data" / "caltech256-features" / MAT
     target.parent.mkdir(parents=True)

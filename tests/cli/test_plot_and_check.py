@@ -7,6 +7,8 @@ import shutil
 import pandas as pd
 import pytest
 
+from tests.sealing import seal_again
+
 TURNED = {
     'of     = { condition = "multi-weighted" }\nto     = { condition = "none" }\nover   = { shots = [1, 2, 3] }': (
         'of     = { condition = "none" }\nto     = { condition = "multi-weighted" }\nover   = { shots = [1, 2, 3] }'
@@ -67,6 +69,7 @@ def test_check_sees_missing_rows(done):
     path = done.run_folder / "measurements.csv"
     measured = pd.read_csv(path)
     measured.drop(index=range(10, 15)).to_csv(path, index=False)
+    seal_again(done.run_folder)
     checked = done.tlbench("check")
     assert checked.status == 1
     assert "INCOMPLETE: 5 planned measurements are missing" in checked.out
@@ -77,6 +80,7 @@ def test_check_sees_a_condition_gone(done):
     path = done.run_folder / "measurements.csv"
     measured = pd.read_csv(path)
     measured[measured["condition"] != "multi-equal"].to_csv(path, index=False)
+    seal_again(done.run_folder)
     checked = done.tlbench("check")
     assert checked.status == 1
     assert "weighted-beats-equal" in checked.out.split("NOT AS EXPECTED")[1]
@@ -110,6 +114,7 @@ def test_check_judges_by_the_numbers_on_disk(done):
     measured = pd.read_csv(path)
     measured.loc[measured["condition"] == "multi-weighted", "value"] -= 40
     measured.to_csv(path, index=False)
+    seal_again(done.run_folder)
     checked = done.tlbench("check", "caltech-multisource")
     assert checked.status == 1
     assert "contradicted" in checked.out
@@ -176,9 +181,10 @@ def test_plot_draws_what_the_tables_say(done, reference):
     measured = pd.read_csv(path)
     measured.loc[measured["condition"] == "none", "value"] /= 2
     measured.to_csv(path, index=False)
+    seal_again(done.run_folder)
     done.succeed("plot")
     changed = {name for name, content in done.published().items() if content != reference[name]}
-    assert changed == {"measurements.csv", "curves.png", "curves.svg"}
+    assert changed == {"measurements.csv", "manifest.json", "curves.png", "curves.svg"}
 
 
 @pytest.mark.slow

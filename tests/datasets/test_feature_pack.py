@@ -64,6 +64,7 @@ def test_a_named_background_wins_over_a_usual_one():
 # Repeats
 
 
+@pytest.mark.fault("leakage")
 def test_a_repeated_row_is_kept_once_and_said():
     numbers = NUMBERS.copy()
     numbers[4] = numbers[1]  # c repeats b, both cats
@@ -89,12 +90,14 @@ def test_rows_alike_in_one_kind_alone_are_different():
         build(EXAMPLES, {"g": same}, "bg")
 
 
+@pytest.mark.fault("leakage")
 def test_zero_and_minus_zero_are_one_number():
     numbers = NUMBERS.copy()
     numbers[1], numbers[4] = [0.0, 99.0], [-0.0, 99.0]
     assert len(pack(numbers=numbers).identities) == 5
 
 
+@pytest.mark.fault("leakage")
 @pytest.mark.parametrize("first", [0, 1])
 def test_one_picture_under_two_labels_is_refused(first):
     numbers = NUMBERS.copy()
@@ -103,6 +106,7 @@ def test_one_picture_under_two_labels_is_refused(first):
         pack([("e", "dog"), ("b", "cat"), ("a", "bg"), ("d", "bg"), ("c", "cat"), ("f", "dog")], numbers)
 
 
+@pytest.mark.fault("input")
 def test_an_identity_used_twice_is_refused_with_its_rows():
     with pytest.raises(DataError, match="identity 'b' stands in rows 2 and 5"):
         pack([*EXAMPLES[:4], ("b", "cat"), EXAMPLES[5]])
@@ -111,6 +115,7 @@ def test_an_identity_used_twice_is_refused_with_its_rows():
 # What cannot be used
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_none_are_refused_with_the_first_row(bad):
     numbers = NUMBERS.copy()
@@ -119,6 +124,7 @@ def test_numbers_that_are_none_are_refused_with_the_first_row(bad):
         pack(numbers=numbers)
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
@@ -204,6 +210,7 @@ def test_a_pack_comes_back_from_its_file(tmp_path_factory, labels, kind):
         assert back.features[kind].tobytes() == made.features[kind].tobytes()
 
 
+@pytest.mark.fault("input")
 def test_numbers_whose_squares_overflow_are_refused():
     examples = [(f"p{row}", label) for row, label in enumerate(("dog", "cat", "background"))]
     features = {"f": np.array([[1.0], [-1e200], [3.0]])}

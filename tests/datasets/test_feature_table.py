@@ -91,6 +91,7 @@ def test_names_are_text_whatever_they_look_like(tmp_path, suffix):
     assert members(pack) == {"07": ["1", "NA"], "NA": ["001", "1.0"], "-": ["2024-01-01", "null"]}
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_names_of_any_script_with_spaces_and_marks(tmp_path, suffix):
     labels = ["große Katze", "犬, klein", "große Katze", "犬, klein", 'the "rest"', 'the "rest"']
@@ -131,6 +132,7 @@ def test_background_and_categories_are_chosen(tmp_path):
 # What is refused
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_number_that_is_none_is_refused(tmp_path, suffix, bad):
@@ -140,6 +142,7 @@ def test_a_number_that_is_none_is_refused(tmp_path, suffix, bad):
         load(write(tmp_path / f"mine.{suffix}", frame(x=numbers)))
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("text", ["", "NA", "nan", "abc", "1,5", "1 2"])
 def test_a_cell_that_is_no_number_is_refused(tmp_path, text):
     path = write(tmp_path / "mine.csv", frame(x=["1", "2", text, "4", "5", "6"]))
@@ -147,6 +150,7 @@ def test_a_cell_that_is_no_number_is_refused(tmp_path, text):
         load(path)
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("name", ["hog:0", "x", "identity", "label"])
 def test_a_column_that_stands_there_twice_is_refused(tmp_path, name):
     path = write(tmp_path / "mine.csv", frame())
@@ -158,6 +162,7 @@ def test_a_column_that_stands_there_twice_is_refused(tmp_path, name):
             load(path)
 
 
+@pytest.mark.fault("input")
 def test_a_column_that_stands_in_parquet_twice_is_refused(tmp_path):
     arrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
@@ -173,12 +178,40 @@ def test_columns_that_only_look_alike_are_two(tmp_path):
     assert read.columns == {"hog": ("hog:0", "hog:0.1", "hog:00")}
 
 
+@pytest.mark.fault("leakage")
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_the_index_that_pandas_writes_is_no_feature(tmp_path, shuffled):
+    """Rows often lie in the order of their labels: their numbers would tell the label of every test example."""
+    plain = load(write(tmp_path / "plain.csv", frame()))
+    table = frame().sample(frac=1, random_state=3) if shuffled else frame()
+    table.to_csv(tmp_path / "indexed.csv")
+    pack = load(tmp_path / "indexed.csv")
+    assert pack.fingerprint == plain.fingerprint
+    assert pack.notices == (
+        "indexed.csv numbers its rows in a column without a name: left out, as it tells their order and nothing else",
+    )
+    pd.read_csv(tmp_path / "indexed.csv").to_csv(tmp_path / "saved again.csv", index=False)
+    assert load(tmp_path / "saved again.csv").fingerprint == plain.fingerprint
+
+
+@pytest.mark.fault("input")
+@pytest.mark.parametrize("values", [[0.5, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 4], list("abcdef")])
+def test_a_column_without_a_name_that_is_no_index_is_refused(tmp_path, values):
+    table = frame(x=NUMBERS[:, 0], nothing=values)
+    table.columns = ["identity", "label", "x", ""]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match=r"column 4 of .*t\.csv has no name; give it one, or remove it"):
+        load(tmp_path / "t.csv")
+
+
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_an_identity_used_twice_is_refused(tmp_path, suffix):
     with pytest.raises(DataError, match="identity 'p1'"):
         load(write(tmp_path / f"mine.{suffix}", frame(["p1", *IDENTITIES[1:]])))
 
 
+@pytest.mark.fault("leakage")
 def test_repeats_are_kept_once_and_two_labels_refused(tmp_path):
     x = np.array([1.0, 2.0, 1.0, 4.0, 5.0, 6.0])
     pack = load(write(tmp_path / "mine.csv", frame(x=x)))
@@ -189,6 +222,7 @@ def test_repeats_are_kept_once_and_two_labels_refused(tmp_path):
         load(write(tmp_path / "mine.csv", frame(x=x)))
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_table_without_examples_is_refused(tmp_path, suffix):
     with pytest.raises(DataError, match="holds no examples"):
@@ -201,6 +235,7 @@ unclosed = pytest.mark.filterwarnings(
 )
 
 
+@pytest.mark.fault("input")
 @unclosed
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("content", [b"", b"\x00\xff" * 40, b"PK\x03\x04 not an archive", b'identity\n"open'])
@@ -211,6 +246,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, suffix, content):
         load(path)
 
 
+@pytest.mark.fault("input")
 @unclosed
 @pytest.mark.parametrize("suffix", ["parquet", "npz"])
 @pytest.mark.parametrize("keep", [0.3, 0.9, 0.99])
@@ -222,6 +258,7 @@ def test_a_file_cut_short_is_refused(tmp_path, suffix, keep):
         load(path)
 
 
+@pytest.mark.fault("input")
 def test_a_path_that_is_no_table(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "mine.txt").write_text("x")
@@ -233,6 +270,7 @@ def test_a_path_that_is_no_table(tmp_path):
         load(tmp_path / "mine.txt")
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 @pytest.mark.parametrize("column", ["identity", "label"])
 def test_a_missing_column_is_named(tmp_path, suffix, column):
@@ -240,12 +278,14 @@ def test_a_missing_column_is_named(tmp_path, suffix, column):
         load(write(tmp_path / f"mine.{suffix}", frame().drop(columns=column)))
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_table_without_numbers_is_refused(tmp_path, suffix):
     with pytest.raises(DataError, match="no columns of numbers"):
         load(write(tmp_path / f"mine.{suffix}", frame()[["identity", "label"]]))
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("column", ["identity", "label"])
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_row_without_a_name_is_refused(tmp_path, suffix, column):
@@ -255,6 +295,7 @@ def test_a_row_without_a_name_is_refused(tmp_path, suffix, column):
         load(write(tmp_path / f"mine.{suffix}", table))
 
 
+@pytest.mark.fault("input")
 def test_a_text_column_is_refused_by_its_name(tmp_path):
     table = frame(x=NUMBERS[:, 0], **{"hog:where": ["left"] * 6})
     for suffix in ("csv", "parquet"):
@@ -262,6 +303,7 @@ def test_a_text_column_is_refused_by_its_name(tmp_path):
             load(write(tmp_path / f"mine.{suffix}", table))
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize(
     "change",
     [
@@ -284,6 +326,7 @@ def test_arrays_of_other_shapes_are_refused_by_name(tmp_path, change):
         load(tmp_path / "mine.npz")
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("left_out", ["identity", "label", "f"])
 def test_an_archive_that_lacks_an_array_is_refused(tmp_path, left_out):
     arrays = {"identity": IDENTITIES, "label": LABELS, "f": NUMBERS}
@@ -293,6 +336,7 @@ def test_an_archive_that_lacks_an_array_is_refused(tmp_path, left_out):
         load(tmp_path / "mine.npz")
 
 
+@pytest.mark.fault("input")
 def test_labels_in_bytes_that_are_no_text_are_refused(tmp_path):
     labels = np.array([label.encode("latin-1") for label in ["dög", "cat", "dög", "cat", "bg", "bg"]])
     np.savez(tmp_path / "mine.npz", identity=IDENTITIES, label=labels, f=NUMBERS)
@@ -313,7 +357,9 @@ class Trap:
         Trap.sprung = True
 
 
+@pytest.mark.fault("security")
 @pytest.mark.parametrize("name", ["identity", "label", "f"])
+@pytest.mark.fault("security")
 def test_nothing_is_ever_unpickled(tmp_path, name):
     arrays = {"identity": IDENTITIES, "label": LABELS, "f": NUMBERS}
     arrays[name] = np.array([Trap()] * 6, dtype=object)

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from email.utils import format_datetime
@@ -181,6 +181,7 @@ def test_data_folder_is_the_one_given_then_the_environments_then_the_cache(monke
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault("security")
 @pytest.mark.parametrize("path", ["/etc/a.mat", "../a.mat", "set/../../a.mat", ""])
 def test_a_path_outside_the_data_folder_is_refused(path):
     with pytest.raises(ValueError, match="below the data folder"):
@@ -201,6 +202,7 @@ def test_state_is_missing_present_or_damaged(tmp_path):
     assert left(tmp_path) == ["a.mat"]
 
 
+@pytest.mark.fault("disk")
 def test_a_folder_in_the_files_place_is_damage_and_cannot_be_replaced(site, tmp_path):
     (tmp_path / "set/a.mat").mkdir(parents=True)
     file = wanted(site.url("/a", serve()))
@@ -209,6 +211,7 @@ def test_a_folder_in_the_files_place_is_damage_and_cannot_be_replaced(site, tmp_
         fetch(file, tmp_path)
 
 
+@pytest.mark.fault("network")
 def test_where_only_md5_is_published_it_decides(site, tmp_path):
     digest = hashlib.md5(BODY).hexdigest()
     file = RemoteFile("a.mat", (site.url("/bad", serve(b"x" + BODY)), site.url("/a", serve())), 0, None, digest.upper())
@@ -219,6 +222,7 @@ def test_where_only_md5_is_published_it_decides(site, tmp_path):
     assert state(file, tmp_path) == "damaged"
 
 
+@pytest.mark.fault("network")
 def test_where_only_the_first_digits_are_published_they_decide(site, tmp_path):
     digits = hashlib.sha256(BODY).hexdigest()[:8]
     file = RemoteFile("a.pth", (site.url("/bad", serve(b"x" + BODY)), site.url("/a", serve())), 0, digits)
@@ -257,6 +261,7 @@ def test_what_is_present_is_not_fetched_again(site, tmp_path):
     assert len(site.requests) == 1
 
 
+@pytest.mark.fault("network")
 def test_what_is_damaged_is_replaced(site, tmp_path):
     file = wanted(site.url("/a", serve()))
     fetch(file, tmp_path).write_bytes(b"rubbish")
@@ -286,6 +291,7 @@ def test_an_error_of_the_callers_progress_is_the_callers(site, tmp_path):
 # Interrupted downloads
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize(
     "marks",
     [
@@ -307,6 +313,7 @@ def test_a_broken_download_is_continued_where_it_broke(site, tmp_path, pauses, m
     assert left(tmp_path) == ["a.mat"]
 
 
+@pytest.mark.fault("network")
 def test_a_later_run_continues_what_an_earlier_one_left(site, tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "BACKOFF", ())
     file = wanted(site.url("/a", serve(cut=HALF), serve()))
@@ -327,6 +334,7 @@ def test_a_part_that_is_already_whole_costs_no_request(site, tmp_path):
     assert site.requests == []
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize(
     "note",
     [
@@ -349,6 +357,7 @@ def test_a_part_of_rubbish_never_spoils_the_file(site, tmp_path, note):
     assert left(tmp_path) == ["a.mat"]
 
 
+@pytest.mark.fault("network")
 def test_an_address_that_always_breaks_off_is_left_after_four_more_tries(site, tmp_path, pauses):
     file = wanted(site.url("/a", serve(cut=10)), site.url("/b", serve()))
     assert fetch(file, tmp_path).read_bytes() == BODY
@@ -357,12 +366,14 @@ def test_an_address_that_always_breaks_off_is_left_after_four_more_tries(site, t
     assert pauses == [1.0, 2.0, 4.0, 8.0]
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize("step", [serve(ranges=False), serve(shift=1), serve(shift=-7)])
 def test_a_server_that_does_not_continue_is_asked_for_the_whole(site, tmp_path, step):
     file = wanted(site.url("/a", serve(cut=HALF), step))
     assert fetch(file, tmp_path).read_bytes() == BODY
 
 
+@pytest.mark.fault("network")
 def test_without_a_mark_of_the_version_nothing_is_continued_or_kept(site, tmp_path, monkeypatch):
     file = wanted(site.url("/a", serve(cut=HALF, etag=None), serve(etag=None)))
     assert fetch(file, tmp_path).read_bytes() == BODY
@@ -373,6 +384,7 @@ def test_without_a_mark_of_the_version_nothing_is_continued_or_kept(site, tmp_pa
     assert left(tmp_path) == ["a.mat"]
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize("honest", [True, False])
 def test_a_file_changed_between_two_parts_is_begun_again(site, tmp_path, honest):
     """Also where the server continues with the new version in spite of If-Range; only its ETag tells."""
@@ -382,6 +394,7 @@ def test_a_file_changed_between_two_parts_is_begun_again(site, tmp_path, honest)
     assert fetch(file, tmp_path).read_bytes() == BODY
 
 
+@pytest.mark.fault("network")
 def test_a_page_or_a_refusal_in_between_does_not_cost_the_part(site, tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "BACKOFF", ())
     file = wanted(site.url("/a", serve(cut=HALF), serve(PAGE, etag=None, ranges=False), refuse(403), serve()))
@@ -395,24 +408,28 @@ def test_a_page_or_a_refusal_in_between_does_not_cost_the_part(site, tmp_path, m
 # Servers that lie, refuse or fall silent
 
 
+@pytest.mark.fault("network")
 def test_a_claimed_length_too_long_does_not_matter_where_the_checksum_is_right(site, tmp_path):
     file = wanted(site.url("/a", serve(claim=len(BODY) + 50)))
     assert fetch(file, tmp_path).read_bytes() == BODY
     assert len(site.requests) == 1
 
 
+@pytest.mark.fault("network")
 def test_a_claimed_length_too_long_is_not_believed_without_a_checksum(site, tmp_path):
     with pytest.raises(DataMissingError, match=f"broke off after {len(BODY)} of {len(BODY) + 50} bytes"):
         fetch(unknown(site.url("/a", serve(claim=len(BODY) + 50, ranges=False))), tmp_path)
     assert "a.mat" not in left(tmp_path)
 
 
+@pytest.mark.fault("network")
 def test_a_claimed_length_too_short_is_a_wrong_checksum(site, tmp_path):
     file = wanted(site.url("/a", serve(claim=HALF)), site.url("/b", serve()))
     assert fetch(file, tmp_path).read_bytes() == BODY
     assert [path for path, _ in site.requests] == ["/a", "/b"]
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 410, 451])
 def test_a_refusal_sends_us_to_the_next_address_at_once(site, tmp_path, pauses, code):
     file = wanted(site.url("/a", refuse(code)), site.url("/b", serve()))
@@ -421,6 +438,7 @@ def test_a_refusal_sends_us_to_the_next_address_at_once(site, tmp_path, pauses, 
     assert pauses == []
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize(
     ("code", "said", "waited"), [(429, "7", 7), (503, "3600", 60), (503, "soon", 1), (500, "7", 1)]
 )
@@ -429,6 +447,7 @@ def test_a_busy_server_is_given_the_time_it_asks_for(site, tmp_path, pauses, cod
     assert pauses == [waited]
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize(("ahead", "least", "most"), [(20, 15, 20), (900, 60, 60), (-900, 0, 0)])
 def test_retry_after_may_be_a_date(site, tmp_path, pauses, ahead, least, most):
     said = format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)
@@ -436,6 +455,7 @@ def test_retry_after_may_be_a_date(site, tmp_path, pauses, ahead, least, most):
     assert least <= pauses[0] <= most
 
 
+@pytest.mark.fault("network")
 def test_redirects_are_followed_but_not_in_a_circle_nor_off_the_web(site, tmp_path, pauses):
     secret = tmp_path / "secret"
     secret.write_bytes(BODY)
@@ -457,6 +477,7 @@ def test_redirects_are_followed_but_not_in_a_circle_nor_off_the_web(site, tmp_pa
     assert fetch(wanted(site.url("/moved", refuse(302, Location="/a"))), tmp_path / "data").read_bytes() == BODY
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize("step", [serve(PAGE), serve(b"just text", media="text/html; charset=utf-8")])
 def test_a_web_page_in_place_of_the_file_is_named_so(site, tmp_path, step):
     for file in (wanted(site.url("/a", step)), unknown(site.url("/a", step))):
@@ -465,6 +486,7 @@ def test_a_web_page_in_place_of_the_file_is_named_so(site, tmp_path, step):
     assert left(tmp_path) == []
 
 
+@pytest.mark.fault("network")
 def test_a_web_page_is_known_also_when_it_comes_in_crumbs(site, tmp_path):
     def crumbs(handler: http.server.BaseHTTPRequestHandler) -> None:
         serve(PAGE, cut=4)(handler)
@@ -480,6 +502,7 @@ def test_a_web_page_is_welcome_where_one_is_wanted(site, tmp_path):
     assert fetch(file, tmp_path).read_bytes() == PAGE
 
 
+@pytest.mark.fault("network")
 def test_a_wrong_checksum_is_never_put_in_place(site, tmp_path, pauses):
     file = wanted(site.url("/a", serve(BODY[::-1])), site.url("/b", serve()))
     assert fetch(file, tmp_path).read_bytes() == BODY
@@ -489,6 +512,7 @@ def test_a_wrong_checksum_is_never_put_in_place(site, tmp_path, pauses):
     assert left(tmp_path) == ["a.mat"]
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize("step", [serve(cut=0, stall=True), serve(cut=HALF, stall=True)])
 def test_a_server_that_falls_silent_is_left_for_the_next(site, tmp_path, monkeypatch, step):
     monkeypatch.setattr(downloads, "TIMEOUT", 0.2)
@@ -497,6 +521,7 @@ def test_a_server_that_falls_silent_is_left_for_the_next(site, tmp_path, monkeyp
     assert [path for path, _ in site.requests] == ["/a", "/b"]
 
 
+@pytest.mark.fault("network")
 def test_what_arrived_before_the_silence_is_kept(site, tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "TIMEOUT", 0.2)
     file = wanted(site.url("/a", serve(cut=HALF, stall=True), serve()))
@@ -506,11 +531,55 @@ def test_what_arrived_before_the_silence_is_kept(site, tmp_path, monkeypatch):
     assert site.ranges("/a") == [None, f"bytes={HALF}-"]
 
 
+def drips(handler: http.server.BaseHTTPRequestHandler) -> None:
+    """A byte now and then: never silent for long, and never done."""
+    serve(cut=HALF)(handler)
+    with suppress(OSError):
+        for _ in range(300):
+            handler.server.open_again.wait(0.02)  # type: ignore[attr-defined]
+            handler.wfile.write(b"x")
+
+
+@pytest.mark.fault("network")
+def test_a_server_that_only_drips_is_left_for_the_next_and_its_part_is_kept(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "WATCHED", 0.1)
+    monkeypatch.setattr(downloads, "SLOWEST", 10 * len(BODY))
+    with pytest.raises(DataMissingError, match="sends less than 5120000 bytes a second"):
+        fetch(wanted(site.url("/a", drips)), tmp_path)
+    assert left(tmp_path) == ["a.mat.part", "a.mat.part.json"]
+    assert fetch(wanted(site.url("/a", drips), site.url("/b", serve())), tmp_path).read_bytes() == BODY
+
+
+def test_a_slow_server_is_listened_to(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "WATCHED", 0.0)
+    assert fetch(wanted(site.url("/a", serve())), tmp_path).read_bytes() == BODY
+
+
+@pytest.mark.fault("network")
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_server_that_never_ends_does_not_fill_the_disk(site, tmp_path, ends):
+    def endless(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("ETag", '"one"')
+        if ends:
+            handler.send_header("Content-Length", str(10**15))
+        handler.end_headers()
+        with suppress(OSError):
+            for _ in range(100):
+                handler.wfile.write(bytes(1 << 16))
+
+    with pytest.raises(DataMissingError, match=f"sent more than twice the {len(BODY)} bytes of the file, and went on"):
+        fetch(wanted(site.url("/a", endless)), tmp_path)
+    assert left(tmp_path) == []
+
+
+@pytest.mark.fault("network")
 def test_a_server_that_hangs_up_without_a_word_is_asked_again(site, tmp_path, pauses):
     assert fetch(wanted(site.url("/a", lambda _: None, serve())), tmp_path).read_bytes() == BODY
     assert pauses == [1.0]
 
 
+@pytest.mark.fault("network")
 def test_when_all_fail_the_message_says_what_where_and_why(site, tmp_path, monkeypatch):
     real = socket.getaddrinfo
 
@@ -542,11 +611,13 @@ def test_when_all_fail_the_message_says_what_where_and_why(site, tmp_path, monke
     assert left(tmp_path) == []
 
 
+@pytest.mark.fault("network")
 def test_without_an_address_the_message_says_so(tmp_path):
     with pytest.raises(DataMissingError, match="no address is known"):
         fetch(wanted(), tmp_path)
 
 
+@pytest.mark.fault("network")
 def test_the_mirror_of_the_environment_is_asked_first(site, tmp_path, monkeypatch):
     monkeypatch.setenv("TLBENCH_DATA_MIRROR", site.url("/mirror/"))
     site.url("/mirror/set/a%20b.mat", serve(BODY[::-1]), serve())
@@ -558,6 +629,7 @@ def test_the_mirror_of_the_environment_is_asked_first(site, tmp_path, monkeypatc
     assert [path for path, _ in site.requests][2:] == ["/mirror/set/a%20b.mat"]
 
 
+@pytest.mark.fault("network")
 def test_a_mirror_that_is_no_web_address_is_the_users_mistake(tmp_path, monkeypatch):
     monkeypatch.setenv("TLBENCH_DATA_MIRROR", "file:///srv/data")
     with pytest.raises(DataError, match=r"TLBENCH_DATA_MIRROR .*'file:///srv/data'"):
@@ -567,6 +639,7 @@ def test_a_mirror_that_is_no_web_address_is_the_users_mistake(tmp_path, monkeypa
 # No published checksum
 
 
+@pytest.mark.fault("network")
 def test_an_unknown_checksum_is_recorded_at_first_use_and_decides_from_then_on(site, tmp_path):
     file = unknown(site.url("/a", serve(), serve(), serve(b"something else")))
     place = fetch(file, tmp_path)
@@ -595,6 +668,7 @@ def test_the_first_use_of_a_file_already_there_is_recorded_by_fetch_alone(tmp_pa
     assert state(unknown(), tmp_path) == "damaged"
 
 
+@pytest.mark.fault("network")
 def test_an_empty_answer_is_no_file_without_a_checksum(site, tmp_path):
     with pytest.raises(DataMissingError, match="sent an empty file"):
         fetch(unknown(site.url("/a", serve(b""))), tmp_path)
@@ -614,6 +688,7 @@ print(fetch(RemoteFile("set/a.mat", (url,), int(size), digest), Path(folder)))
 """
 
 
+@pytest.mark.fault("network")
 def test_two_processes_at_once_make_one_download_and_one_good_copy(site, tmp_path):
     both_run = threading.Event()
 
@@ -683,6 +758,7 @@ def test_a_system_without_locks_fetches_all_the_same(site, tmp_path, monkeypatch
 # The disk
 
 
+@pytest.mark.fault("disk")
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_named_with_what_it_would_take(site, tmp_path, monkeypatch, number):
     file = wanted(site.url("/a", serve(cut=HALF), serve()), site.url("/b", serve()))
@@ -706,6 +782,7 @@ def test_a_full_disk_is_named_with_what_it_would_take(site, tmp_path, monkeypatc
     assert site.ranges("/a")[-1] == f"bytes={HALF}-"
 
 
+@pytest.mark.fault("disk")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_really_full_device_shows_at_the_write(site, tmp_path):
     (tmp_path / "set").mkdir()
@@ -714,6 +791,7 @@ def test_a_really_full_device_shows_at_the_write(site, tmp_path):
         fetch(wanted(site.url("/a", serve())), tmp_path)
 
 
+@pytest.mark.fault("disk")
 @pytest.mark.parametrize("blocked", ["data", "data/set"])
 def test_a_folder_that_cannot_be_written_is_named(site, tmp_path, blocked):
     (tmp_path / blocked).parent.mkdir(exist_ok=True)
@@ -728,6 +806,7 @@ def test_a_folder_that_cannot_be_written_is_named(site, tmp_path, blocked):
     assert site.requests == []
 
 
+@pytest.mark.fault("disk")
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_the_right_to_write_is_named(site, tmp_path):
     (tmp_path / "set").mkdir(mode=0o500)
@@ -753,6 +832,7 @@ def test_adopt_takes_a_file_or_finds_it_in_a_folder(tmp_path, place):
     assert carried.read_bytes() == BODY
 
 
+@pytest.mark.fault("network")
 def test_adopt_refuses_what_is_wrong_and_leaves_what_is_there(tmp_path):
     (tmp_path / "bad").write_bytes(BODY[:-1])
     (tmp_path / "page").write_bytes(PAGE)
@@ -788,6 +868,7 @@ def test_adopt_without_a_checksum_replaces_the_record(tmp_path):
     assert (tmp_path / "data/set/a.mat").read_bytes() == BODY[1:]
 
 
+@pytest.mark.fault("disk")
 def test_adopt_on_a_full_disk_leaves_nothing_half_done(tmp_path, monkeypatch):
     def write(handle, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -114,6 +114,7 @@ def test_every_suffix_counts_in_any_case_and_others_can_be_given(tmp_path):
     assert list(list_pictures(tmp_path / "x", (".XYZ",)).pictures) == ["c.xyz"]
 
 
+@pytest.mark.fault("input")
 def test_links_of_the_users_own_are_followed(tmp_path):
     make(tmp_path / "real", PLAIN)
     (tmp_path / "set/pair").mkdir(parents=True)
@@ -123,6 +124,7 @@ def test_links_of_the_users_own_are_followed(tmp_path):
     assert len(scan(tmp_path / "set").pictures) == 6
 
 
+@pytest.mark.fault("leakage")
 def test_the_same_picture_twice_under_a_label_is_kept_once(tmp_path):
     make(tmp_path, PLAIN)
     for name in ("0.jpg", "9.jpg", "8.png"):
@@ -140,6 +142,7 @@ def test_the_same_picture_twice_under_a_label_is_kept_once(tmp_path):
     assert scan(tmp_path).fingerprint == found.fingerprint
 
 
+@pytest.mark.fault("leakage")
 @pytest.mark.parametrize("label", ["cat", "background"])
 def test_the_same_picture_under_two_labels_names_both_files(tmp_path, label):
     make(tmp_path, PLAIN)
@@ -163,6 +166,7 @@ def test_the_fingerprint_is_of_what_can_change_a_result(tmp_path):
 # What is refused
 
 
+@pytest.mark.fault("input")
 def test_what_is_no_folder_of_folders_is_named(tmp_path):
     (tmp_path / "file.jpg").write_bytes(b"x")
     with pytest.raises(DataError, match="is a file, not a folder; give"):
@@ -173,6 +177,7 @@ def test_what_is_no_folder_of_folders_is_named(tmp_path):
         scan(tmp_path)
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize(
     ("labels", "asked", "says"),
     [
@@ -199,6 +204,7 @@ def test_a_users_mistake_is_told_in_one_sentence(tmp_path, labels, asked, says):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.fault("input")
 def test_files_that_cannot_be_read_are_named(tmp_path):
     make(tmp_path, PLAIN)
     (tmp_path / "dog/9.jpg").symlink_to("nowhere")
@@ -217,6 +223,7 @@ def test_files_without_the_right_to_read_are_named(tmp_path):
         scan(tmp_path)
 
 
+@pytest.mark.fault("input")
 def test_a_label_that_is_not_utf8_is_named_and_a_file_may_be(tmp_path):
     make(tmp_path, {**PLAIN, "dog": ["1.jpg", os.fsdecode(b"\xff.jpg")]})
     assert len(scan(tmp_path, index=tmp_path / ".index").pictures) == 6
@@ -229,6 +236,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0
 NAMES = NAMES.filter(lambda name: not name.startswith(".") and len(name.encode()) < 200)
 
 
+@pytest.mark.fault("input")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(NAMES, min_size=3, max_size=3, unique_by=str.casefold), NAMES)
 def test_names_in_any_script_with_quotes_and_newlines_work(tmp_path, labels, name):
@@ -306,6 +314,7 @@ def test_what_was_read_before_an_interruption_is_remembered(tmp_path, reads):
     assert len(reads) == 7
 
 
+@pytest.mark.fault("damage")
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'{"pictures": {"a": [1, 2]}}', b'{"pictures": {"a": [1, 2, 3]}}']
 )
@@ -351,6 +360,7 @@ def test_a_picture_still_being_written_is_not_remembered(tmp_path, monkeypatch):
     assert hashlib.sha256(b"more and more").hexdigest()[:32] in {identity for identity, _, _ in second.pictures}
 
 
+@pytest.mark.fault("input")
 def test_an_error_over_a_broken_picture_says_how_to_leave_it_out(tmp_path):
     make(tmp_path / "set", PLAIN)
     with pytest.raises(PictureError, match=r"\.(jpg|PNG|jpeg) .*; leave out what is broken with --skip-broken"):

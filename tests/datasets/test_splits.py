@@ -101,6 +101,7 @@ def test_other_numbers_draw_the_same_pictures():
 # Who is drawn for what
 
 
+@pytest.mark.fault("leakage")
 @given(
     sizes=st.tuples(*[st.integers(20, 60)] * 3),
     background=st.integers(46, 120),
@@ -131,6 +132,7 @@ def test_parts_are_apart_and_of_the_right_kind(sizes, background, target, seed, 
         assert 0 < len(set(source.negatives.tolist())) == len(source.negatives) <= 25
 
 
+@pytest.mark.fault("leakage")
 @given(
     target=st.sampled_from(NAMES),
     seed=st.integers(0, 2**40),
@@ -155,6 +157,7 @@ def test_parts_are_apart_with_backgrounds_of_their_own(target, seed, overlap, co
             assert set(source.negatives.tolist()) <= set(pack.background[name].tolist())
 
 
+@pytest.mark.fault("leakage")
 def test_the_background_is_divided_once_for_all_targets_and_splits():
     pack = shared()
     uses = {"train": set(), "test": set(), "source": set()}
@@ -212,6 +215,7 @@ def test_the_test_takes_what_training_leaves(size, tested):
     assert task.test_positives == tested
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize(
     ("pack", "amounts", "says"),
     [
@@ -239,6 +243,7 @@ def test_just_enough_is_enough():
     assert draw_task(own(backgrounds=(20, 60, 60), common=0), "a", AMOUNTS, "repaired", 0, [0]).test.shape == (1, 35)
 
 
+@pytest.mark.fault("leakage")
 def test_a_source_that_loses_pictures_is_filled_up_with_background_the_target_never_sees():
     pack = own(backgrounds=(60, 60, 60), common=50)
     task = draw_task(pack, "b", AMOUNTS, "repaired", 0, [0])
@@ -260,6 +265,7 @@ def test_a_source_keeps_its_own_before_it_is_filled_up():
         assert set(source.negatives.tolist()) <= set(pack.background[name].tolist())
 
 
+@pytest.mark.fault("input")
 def test_a_source_with_nothing_left_is_refused():
     pack = own(backgrounds=(60, 60, 60), common=60)
     background = dict.fromkeys(NAMES, pack.background["b"])

@@ -113,6 +113,7 @@ def test_an_archive_is_known_by_its_content_and_appears_whole(tmp_path, pack):
     assert {total for _, total in told} == {told[-1][1]}
 
 
+@pytest.mark.fault("archive")
 def test_modes_are_ours_whatever_the_archive_and_the_umask_say(tmp_path):
     before = os.umask(0o077)
     try:
@@ -130,6 +131,7 @@ def test_members_are_unpacked_alone(tmp_path, pack):
     assert held(folder) == {name.removeprefix("set/"): content for name, content in GOOD.items()}
 
 
+@pytest.mark.fault("archive")
 def test_members_that_are_not_there_are_an_error(tmp_path):
     refused(tmp_path, tar(), "holds no folder 'sets'", members="sets")
     refused(tmp_path, tar({}), "holds nothing")
@@ -160,6 +162,7 @@ def test_an_inner_archive_is_unpacked_as_it_streams_by(tmp_path, pack, inner):
     assert told[-1] == (len(inner), len(inner))
 
 
+@pytest.mark.fault("archive")
 @pytest.mark.parametrize("pack", PACKERS)
 def test_an_inner_archive_that_cannot_be_had_is_named(tmp_path, pack):
     name = "all/pictures.tar.gz"
@@ -186,6 +189,7 @@ BAD_NAMES = {
 }
 
 
+@pytest.mark.fault("archive")
 @pytest.mark.parametrize("name", BAD_NAMES)
 @pytest.mark.parametrize("pack", [tar, zipped])
 def test_names_that_would_escape_or_do_not_fit_are_refused(tmp_path, pack, name):
@@ -194,6 +198,7 @@ def test_names_that_would_escape_or_do_not_fit_are_refused(tmp_path, pack, name)
     assert not (tmp_path.parent / "x").exists()
 
 
+@pytest.mark.fault("archive")
 def test_an_entry_without_a_name_is_refused(tmp_path):
     packed = bytearray(zipped({"x": b"there"}, method=zipfile.ZIP_STORED))
     central = packed.index(b"PK\1\2")
@@ -204,6 +209,7 @@ def test_an_entry_without_a_name_is_refused(tmp_path):
     refused(tmp_path, tar({".": b"x"}), r"entry '\.' has no name")
 
 
+@pytest.mark.fault("archive")
 def test_a_nul_in_a_name_is_refused(tmp_path):
     packed = zipped({"set/a.jpg": b"x", "set/b?evil.jpg": b"x"})
     refused(tmp_path, packed.replace(b"b?evil", b"b\0evil"), r"entry 'set/b\\x00evil.jpg' has a NUL")
@@ -211,6 +217,7 @@ def test_a_nul_in_a_name_is_refused(tmp_path):
     refused(tmp_path, tar(GOOD, info), r"entry 'set/a\\x00b' has a NUL")
 
 
+@pytest.mark.fault("archive")
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
@@ -228,6 +235,7 @@ def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind, says):
     refused(tmp_path, tar(GOOD, bad), f"its entry 'set/bad' .*{says}")
 
 
+@pytest.mark.fault("archive")
 @pytest.mark.parametrize(
     ("kind", "says"), [(stat.S_IFLNK, "link"), (stat.S_IFIFO, "pipe"), (stat.S_IFBLK, "device"), (stat.S_IFCHR, "dev")]
 )
@@ -235,6 +243,7 @@ def test_links_and_devices_in_a_zip_are_refused(tmp_path, kind, says):
     refused(tmp_path, zipped(GOOD, marked("set/bad", kind | 0o777)), f"its entry 'set/bad' is a .*{says}")
 
 
+@pytest.mark.fault("archive")
 def test_encrypted_and_oddly_compressed_entries_are_refused(tmp_path):
     refused(tmp_path, zipped(method=zipfile.ZIP_BZIP2), "compressed in a way")
     packed = bytearray(zipped({"a": b"x"}))
@@ -243,6 +252,7 @@ def test_encrypted_and_oddly_compressed_entries_are_refused(tmp_path):
     refused(tmp_path, bytes(packed), "'a' is encrypted")
 
 
+@pytest.mark.fault("archive")
 def test_a_link_cannot_lead_what_follows_astray(tmp_path):
     (tmp_path / "away").mkdir()
     link = entry("set", tarfile.SYMTYPE, linkname=str(tmp_path / "away"))
@@ -250,6 +260,7 @@ def test_a_link_cannot_lead_what_follows_astray(tmp_path):
     assert list((tmp_path / "away").iterdir()) == []
 
 
+@pytest.mark.fault("archive")
 @pytest.mark.parametrize("pack", [tar, zipped])
 def test_entries_that_would_overwrite_one_another_are_refused(tmp_path, pack):
     twice = pack({"a/b.jpg": b"1", "./a/b.jpg": b"2"})
@@ -258,6 +269,7 @@ def test_entries_that_would_overwrite_one_another_are_refused(tmp_path, pack):
     refused(tmp_path, pack({"a/b": b"1", "a": b"2"}), "'a' would overwrite")
 
 
+@pytest.mark.fault("archive")
 def test_case_and_composition_matter_only_where_the_file_system_says_so(tmp_path, monkeypatch):
     files = {"dog/é.jpg": b"1", "dog/É.jpg": b"2", "Dog/e\u0301.jpg": b"3"}
     (tmp_path / "Case").touch()
@@ -272,6 +284,7 @@ def test_case_and_composition_matter_only_where_the_file_system_says_so(tmp_path
     refused(tmp_path, tar(files), "'dog/É.jpg' would overwrite")
 
 
+@pytest.mark.fault("archive")
 def test_too_much_is_refused(tmp_path):
     refused(tmp_path, tar(), "'set/cat/1.jpg' is one too many: more than 2 files", most_files=2)
     refused(tmp_path, zipped(), "is one too many", most_files=2)
@@ -281,6 +294,7 @@ def test_too_much_is_refused(tmp_path):
     assert held(unpack(put(tmp_path, tar()), tmp_path / "tree", most_files=3, most_bytes=2_305_500)) == GOOD
 
 
+@pytest.mark.fault("archive")
 def test_bombs_are_refused(tmp_path):
     refused(tmp_path, zipped({"a": b"a", "zeros": bytes(9_000_000)}), "200 times as large, .* 'zeros'")
     refused(tmp_path, zipped({"in": bytes(9_000_000)}), "200 times as large", inner="in")
@@ -290,6 +304,7 @@ def test_bombs_are_refused(tmp_path):
     refused(tmp_path, gzip.compress(tar() + bytes(80_000_000)), "goes on after its end")
 
 
+@pytest.mark.fault("archive")
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -307,6 +322,7 @@ def test_what_is_no_archive_is_told_by_its_content(tmp_path, content, says):
     refused(tmp_path, content, f"a.bin {says}.*, not a .tar, .tar.gz or .zip")
 
 
+@pytest.mark.fault("archive")
 @pytest.mark.parametrize("pack", PACKERS)
 def test_an_archive_cut_off_anywhere_is_refused(tmp_path, pack):
     whole = pack({"set/1.jpg": b"1" * 700, "set/2.jpg": random.Random(1).randbytes(3000), "set/3.jpg": b"3" * 512})
@@ -316,6 +332,7 @@ def test_an_archive_cut_off_anywhere_is_refused(tmp_path, pack):
         refused(tmp_path, whole[:cut], "damaged or cut off|is something else|is a text")
 
 
+@pytest.mark.fault("archive")
 def test_a_tar_cut_off_between_two_entries_is_refused(tmp_path):
     whole = tar({"1": b"1" * 512, "2": b"2" * 512})
     assert whole[1024:1025] == b"2"
@@ -323,8 +340,9 @@ def test_a_tar_cut_off_between_two_entries_is_refused(tmp_path):
     refused(tmp_path, gzip.compress(whole[:1024]), "it has no end")
 
 
+@pytest.mark.fault("archive")
 @pytest.mark.parametrize("pack", PACKERS)
-def test_damage_anywhere_never_raises_anything_else(tmp_path, pack):
+def test_damage_anywhere_never_raises_anything_else(tmp_path, pack, faults_tried):
     """A tar has checksums for its headers alone, so what it holds may be damaged unseen; its fetching has more."""
     whole = pack({"set/1.jpg": b"1" * 700, "set/2.jpg": random.Random(1).randbytes(900)})
     chance = random.Random(7)
@@ -338,8 +356,10 @@ def test_damage_anywhere_never_raises_anything_else(tmp_path, pack):
         except DataError:
             assert not tree.exists()
         assert not [path for path in (tmp_path / "out").iterdir() if "unpacking" in path.name]
+        faults_tried.came_to(survived=True)
 
 
+@pytest.mark.fault("archive")
 def test_an_archive_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(DataError, match=r"cannot read .*none.tar"):
         unpack(tmp_path / "none.tar", tmp_path / "tree")
@@ -415,6 +435,7 @@ def child(stack: ExitStack, archive: Path, folder: Path, wait: str = "whole") ->
     return stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment))
 
 
+@pytest.mark.fault("interruption")
 @pytest.mark.parametrize("wait", ["half", "whole"])
 def test_what_a_killed_process_left_is_removed_and_never_trusted(tmp_path, wait):
     archive, tree = put(tmp_path, tar({**GOOD, "set/last.jpg": b"last"})), tmp_path / "out/tree"
@@ -448,6 +469,7 @@ def test_two_processes_at_once_end_with_one_good_tree(tmp_path):
     assert held(tree) == GOOD
 
 
+@pytest.mark.fault("disk")
 def test_a_file_that_takes_the_name_meanwhile_is_not_replaced(tmp_path):
     with pytest.raises(DataError, match="cannot write"):
         unpack(put(tmp_path, tar()), tmp_path / "tree", finish=lambda _: (tmp_path / "tree").write_bytes(b"mine"))
@@ -458,6 +480,7 @@ def test_a_file_that_takes_the_name_meanwhile_is_not_replaced(tmp_path):
 # The disk
 
 
+@pytest.mark.fault("disk")
 @pytest.mark.parametrize("pack", PACKERS)
 def test_a_disk_that_fills_up_is_named_with_what_it_would_take(tmp_path, monkeypatch, pack):
     files = {f"{number}.jpg": random.Random(number).randbytes(700_000) for number in range(5)}
@@ -476,11 +499,13 @@ def test_a_disk_that_fills_up_is_named_with_what_it_would_take(tmp_path, monkeyp
     assert held(unpack(tmp_path / "a.bin", tmp_path / "out/tree")) == files
 
 
+@pytest.mark.fault("disk")
 def test_a_disk_with_too_little_room_is_known_beforehand(tmp_path, monkeypatch):
     monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
     refused(tmp_path, tar(), r"2\.3 MB are needed in .*out to unpack .*a.bin, and 1\.0 MB are free", DataMissingError)
 
 
+@pytest.mark.fault("disk")
 @pytest.mark.parametrize("blocked", ["out", "out/deeper"])
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, blocked):
     (tmp_path / blocked).parent.mkdir(exist_ok=True)

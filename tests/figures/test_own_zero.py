@@ -158,8 +158,9 @@ def test_dots_are_the_single_units(layers, table, figure_of):
     dots = [c for c in figure.axes[0].collections if isinstance(c, PathCollection)]
     assert len(dots) == len(lines) == 7
     for line, cloud in zip(lines, dots, strict=True):
-        np.testing.assert_allclose(cloud.get_offsets()[:, 1], line.units["value"])
-        assert np.abs(cloud.get_offsets()[:, 0] - line.units["x"]).max() < 0.5
+        along, up = np.asarray(cloud.get_offsets()).T
+        np.testing.assert_allclose(up, line.units["value"])
+        assert np.abs(along - line.units["x"].to_numpy()).max() < 0.5
         assert cloud.get_alpha() < 0.5
     assert "dots: single target halves" in words(figure)
     _, figure = drawn(figure_of("layers", dots=False), layers, table)

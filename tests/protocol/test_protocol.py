@@ -77,6 +77,7 @@ def test_the_copy_in_a_manifest_is_the_same_protocol(toy):
         assert parse(msgspec.json.decode(msgspec.json.encode(declared)), "copy") == declared
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("place", PLACES)
 def test_a_mistyped_key_is_named_with_the_nearest_one(toy, place):
     path, wrong, meant = PLACES[place]
@@ -95,12 +96,14 @@ def test_a_key_that_belongs_elsewhere_is_not_suggested_for_itself(toy, path, key
     assert f"did you mean '{key}'" not in str(error.value)
 
 
+@pytest.mark.fault("input")
 def test_a_mistyped_end_of_a_range_is_not_ignored(toy):
     toy.content["claims"][0]["over"] = {"shots": {"form": 2}}
     with pytest.raises(ProtocolError, match="form"):
         parse(toy.content, "mine.toml")
 
 
+@pytest.mark.fault("input")
 @given(key=st.text(min_size=1).filter(lambda key: key.isprintable() and "`" not in key))
 def test_no_unknown_key_passes(key):
     declared = msgspec.json.decode(msgspec.json.encode(read("caltech-multisource")))
@@ -111,6 +114,7 @@ def test_no_unknown_key_passes(key):
     assert f"'{key}'" in str(error.value)
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize(
     ("path", "key", "value"),
     [
@@ -150,6 +154,7 @@ def test_a_word_that_is_none_of_a_list_is_answered_with_the_list(toy):
     )
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a b", "-x", "é"])
 def test_a_name_is_fit_for_a_folder(toy, name):
     toy.content["name"] = name
@@ -157,6 +162,7 @@ def test_a_name_is_fit_for_a_folder(toy, name):
         parse(toy.content, "mine.toml")
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize(
     ("path", "key"),
     [((), "asks"), ((), "factors"), (("data",), "default"), (("choices", "C"), "why"), (("profiles", "tiny"), "seeds")]
@@ -209,6 +215,7 @@ def test_the_default_profile_is_there(toy):
         parse(toy.content, "mine.toml")
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize(
     ("content", "says"),
     [(b"name = ", "not TOML"), (b"name = '\xff'", "cannot be read"), (b"\xff\xfe", "cannot be read")],
@@ -221,6 +228,7 @@ def test_a_file_that_is_no_toml(tmp_path, content, says):
     assert str(path) in str(error.value)
 
 
+@pytest.mark.fault("input")
 def test_an_empty_file_lacks_its_keys(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_bytes(b"")
@@ -228,6 +236,7 @@ def test_an_empty_file_lacks_its_keys(tmp_path):
         read(str(path))
 
 
+@pytest.mark.fault("input")
 def test_a_folder_and_a_path_to_nothing(tmp_path):
     folder = tmp_path / "folder.toml"
     folder.mkdir()

@@ -26,6 +26,7 @@ def figure(toy, place=0, **keys):
 # Claims
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
@@ -81,6 +82,7 @@ def test_a_claim_of_every_kind_is_read(toy, keys):
         assert getattr(found, key) == value
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize(
     ("key", "value"), [("margin_published", 0), ("per", "mile"), ("every", 3), ("of", "right"), ("relative_to", "base")]
 )
@@ -117,6 +119,7 @@ def test_the_words_of_a_claim_are_all_its_columns_and_levels(toy):
 # Figures
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize(
     ("place", "keys", "says"),
     [
@@ -169,6 +172,7 @@ def test_the_words_of_a_figure_are_all_its_columns_and_levels(toy):
 # Data sets, profiles, the reference
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize(
     ("path", "says"),
     [
@@ -202,6 +206,7 @@ def test_a_data_set_may_change_factors_and_a_profile_its_choices(toy):
         parse(toy.content, "mine.toml")
 
 
+@pytest.mark.fault("input")
 @pytest.mark.parametrize("file", ["../up.csv", "/etc/numbers.csv", "a/b.csv", ".hidden", ""])
 def test_a_reference_is_a_name_and_no_path(toy, file):
     toy.content["reference"] = {**REFERENCE, "file": file}

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import features, pretrained
 from ..datasets import DataError, FeaturePack
+from ..datasets.distinct_pictures import lookalikes
 from ..datasets.feature_pack import USUAL_BACKGROUNDS
 from ..datasets.picture_folder import folders_by_label, list_pictures, passed_over
 from ..datasets.remote_files import hash_file, reading
@@ -102,13 +103,16 @@ def describe(
     except features.PictureError as error:
         raise error.or_left_out from None
     identities = tuple(everything[place][0] for place in described.kept)
+    vectors = described.taken()
+    seen = [everything[place][1] for place in described.kept]
+    alike = lookalikes(list(vectors.values()), lambda place: f"{seen[place].parent.name}/{seen[place].name}")
     sources = {name: _rows(identities, own) for name, own in found.sources.items()}
     return FeaturePack(
         identities,
-        described.taken(),
+        vectors,
         {name: own for name, own in sources.items() if len(own)},
         _rows(identities, found.background, *found.set_apart.values()),
-        (*found.notices, *(f"{path} {reason}: left out" for path, reason in described.broken)),
+        (*found.notices, *(f"{path} {reason}: left out" for path, reason in described.broken), *alike),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -11,7 +10,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ..datasets import generator
-from ..spawning import OwnContext
+from ..spawning import OwnContext, belong_to_parent, deaf_to_interrupts
 from .machines import OPTIONS, cast, likeness, train_options
 from .material import Material
 from .roles import FEWEST_TEST_EXAMPLES, rehearsal_rows
@@ -89,10 +88,11 @@ def _played(
         yield from (_play(material, [name], shots, seed) for name in names)
         return
     size = max(1, len(names) // (2 * jobs))
-    executor = ProcessPoolExecutor(min(jobs, len(names)), OwnContext(), _deaf_to_interrupts)
+    executor = ProcessPoolExecutor(min(jobs, len(names)), OwnContext(), belong_to_parent)
     try:
         handed = [names[start : start + size] for start in range(0, len(names), size)]
-        waiting = [executor.submit(_play, material, some, shots, seed) for some in handed]
+        with deaf_to_interrupts():
+            waiting = [executor.submit(_play, material, some, shots, seed) for some in handed]
         yield from (done.result() for done in as_completed(waiting))
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
@@ -100,8 +100,3 @@ def _played(
 
 def _play(material: Material, names: Sequence[str], shots: list[int], seed: int) -> dict[str, pd.DataFrame]:
     return {name: rehearse_source(material, name, shots, seed) for name in names}
-
-
-def _deaf_to_interrupts() -> None:
-    """Ctrl-C is the parent's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

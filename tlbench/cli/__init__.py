@@ -1,25 +1,30 @@
 """The commands. Each reads what was typed, calls the rooms that do the work, and turns errors into exit statuses.
 
 0 well · 1 a block failed, `plot` or `check` found no results, or `check` found them incomplete, nothing tested or a
-verdict not as expected · 2 the input is wrong · 3 something needed is missing and cannot be had · 130 interrupted
+verdict not as expected, or tlbench itself has a fault · 2 the input is wrong · 3 something needed is missing and cannot
+be had · 130 interrupted
 """
 
 from __future__ import annotations
 
+import atexit
+import errno
 import os
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import NoReturn
 
 import click
 
+from ..__main__ import SAYS_INTERRUPTED
 from .advising import advise
 from .carrying import export, import_
 from .completing import completion
 from .data import data
-from .options import INTERRUPTED, NOT_TO_BE_HAD, WRONG_INPUT, AsWritten, leave
+from .options import FAILED, INTERRUPTED, NOT_TO_BE_HAD, WRONG_INPUT, AsWritten, leave
 from .predicting import predict
 from .reading import check, compare, list_, plot, report
 from .running import run
@@ -27,19 +32,23 @@ from .validating import validate
 
 PATIENCE = 1.5
 """Seconds that an interrupted run may take to end by itself."""
+LONGEST_SHOWN = 60
+"""Characters of a name that is too long for a file."""
 
 
 def main() -> NoReturn:
     """Run the command line and exit with a status; a user's mistake is one sentence, a traceback needs --debug."""
     debug = "--debug" in sys.argv
+    os.umask(os.umask(0o077) | 0o002)  # whatever is created, not everybody may write to it
     interruption = _Interruption()
+    atexit.register(interruption.keep_status)  # the first to be registered is the last to be called
     signal.signal(signal.SIGTERM, interruption)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, interruption)
     try:
         sys.exit(cli(prog_name="tlbench", standalone_mode=False) or 0)
     except (KeyboardInterrupt, click.Abort):
-        _leave_soon()
+        interruption.leave_soon()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(WRONG_INPUT)
@@ -51,22 +60,26 @@ def main() -> NoReturn:
     except Exception as error:
         status = _status(error)
         if status is None and interruption.at is not None and not debug:
-            _leave_soon()  # what an import or a lock makes of an interruption
-        if status is None or debug:
+            interruption.leave_soon()  # what an import or a lock makes of an interruption
+        if debug:
             raise
-        from ..terminal import one_line
+        from ..terminal import one_line, plain
 
-        leave(str(error) if status == NOT_TO_BE_HAD else one_line(str(error)), status)  # the former says ways in lines
+        if status is None:
+            leave(one_line(_unexpected(error)), _status_of_unexpected(error))
+        leave((plain if status == NOT_TO_BE_HAD else one_line)(str(error)), status)  # the former says ways in lines
 
 
 class _Interruption:
     """What Ctrl-C and SIGTERM do: raise KeyboardInterrupt, once for all that come within ``PATIENCE``.
 
-    A second one would interrupt the clearing up after the first. at: when it was raised last.
+    A second one would interrupt the clearing up after the first. at: when it was raised last. is_the_end: whether there
+    is nothing left to do but that.
     """
 
     def __init__(self) -> None:
         self.at: float | None = None
+        self.is_the_end = False
 
     def __call__(self, *_: object) -> None:
         now = time.monotonic()
@@ -74,15 +87,46 @@ class _Interruption:
             self.at = now
             raise KeyboardInterrupt
 
+    def leave_soon(self) -> NoReturn:
+        """End, at the latest after a moment, and say nothing after that.
 
-def _leave_soon() -> NoReturn:
-    """End, at the latest after a moment: a thread of the pool may wait for ever for a process that was just killed."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    patience = threading.Timer(PATIENCE, os._exit, (INTERRUPTED,))
-    patience.daemon = True
-    patience.start()
-    leave("interrupted; what had finished is kept: the same command goes on from there", INTERRUPTED)
+        A thread of a pool may wait for ever for a process that was just killed, or fail on what is closed by now.
+        """
+        self.is_the_end = True
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        patience = threading.Timer(PATIENCE, os._exit, (INTERRUPTED,))
+        patience.daemon = True
+        patience.start()
+        click.echo(f"tlbench: {SAYS_INTERRUPTED}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        sys.exit(INTERRUPTED)
+
+    def keep_status(self) -> None:
+        """Called last of all: Python itself ends by the signal where one came while code ran that was made of text."""
+        if self.is_the_end:
+            with suppress(OSError, ValueError):
+                sys.stdout.flush()
+            os._exit(INTERRUPTED)
+
+
+def _status_of_unexpected(error: Exception) -> int:
+    if isinstance(error, OSError):
+        return WRONG_INPUT if error.errno == errno.ENAMETOOLONG else NOT_TO_BE_HAD
+    return FAILED
+
+
+def _unexpected(error: Exception) -> str:
+    """What is said of an error that no room raised on purpose: the system's word, or else a fault of the program."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"no file can have so long a name: {str(error.filename)[:LONGEST_SHOWN]}…"
+    if isinstance(error, OSError):
+        what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+        return f"the system refused: {what}; what had finished is kept, and --debug shows where"
+    return (
+        f"a fault in tlbench, not in what you typed ({type(error).__name__}: {error}); what had finished is kept, and "
+        "`tlbench --debug` with the same command shows where, for a report"
+    )
 
 
 def _status(error: Exception) -> int | None:

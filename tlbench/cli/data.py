@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -151,7 +152,8 @@ def _files_of(name: str, setting: str | None, source: Path | None) -> list[datas
         raise datasets.DataError(f"there is no file {source}")
     files = datasets.needed_files(name, datasets.Options(setting=setting)) if setting else every
     if source:
-        carried = {path.name for path in source.rglob("*")} if source.is_dir() else {source.name}
+        found = {name for *_, names in os.walk(source) for name in names}  # what cannot be looked into is passed over
+        carried = found if source.is_dir() else {source.name}
         files = [file for file in files if Path(file.path).name in carried]
         if not files:
             names = ", ".join(Path(file.path).name for file in every)

@@ -92,8 +92,8 @@ def check(experiment: str | None, dataset: str | None, profile: str | None, form
     For each claim: the effect with its 95 % interval, p corrected by Holm over the experiment's claims, and a verdict:
     reproduced, contradicted, equivalent or inconclusive. Where others published numbers, the same claims on those stand
     beside. A claim that names what the run was not meant to cover is not run. The exit status is 1 when results are
-    missing or incomplete, when no claim could be tested at all, or when one was decided otherwise than the protocol
-    expects for that data set (by default: when it was contradicted).
+    missing or incomplete, when a table was changed after its run, when no claim could be tested at all, or when one was
+    decided otherwise than the protocol expects for that data set (by default: when it was contradicted).
     """
     from .. import claims, shown, terminal
 
@@ -197,10 +197,10 @@ def _say_what_is_missing(found: Results, say: Callable[[str], None]) -> None:
 
 def _find_runs(results: Path, experiment: str | None, dataset: str | None, profile: str | None) -> list[Results]:
     """The runs that were asked for; ends with status 1 where there are none or one cannot be read."""
-    from .. import records
+    from .. import records, terminal
     from .. import results as results_room
 
     try:
         return results_room.find_runs(results, experiment, dataset, profile)
     except records.RecordsError as error:
-        leave(str(error), FAILED)
+        leave(terminal.one_line(str(error)), FAILED)

@@ -184,6 +184,10 @@ def run(
     if outcome.failed and len(outcome.failed) == len(prepared.plan.blocks):
         leave(f"every block failed; there is nothing to write to {terminal.relative(prepared.records.folder)}", FAILED)
     _publish(prepared, quiet, form)
+    gone = sum(not prepared.records.exists(block) for block in prepared.plan.blocks) - len(outcome.failed)
+    if gone > 0:
+        place = terminal.relative(prepared.records.folder)
+        leave(f"INCOMPLETE: {gone} finished blocks are gone from {place}; the same command does them again", FAILED)
     return FAILED if outcome.failed else 0
 
 
@@ -223,6 +227,8 @@ def _publish(prepared: Prepared, quiet: bool, form: Format) -> None:
     study = studies.find(prepared.plan.protocol.study)
     published = results_room.publish(prepared.plan, prepared.records, prepared.data, study.tables)
     files = published.draw()
+    for sentence in published.notes:
+        _note(sentence)
     if form != "table":
         terminal.show([*shown.grid_sheets(published), shown.verdict_sheet(published, published.findings())], form)
         return

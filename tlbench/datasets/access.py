@@ -13,6 +13,7 @@ from .downloads import Progress
 from .entries import Entry, Opened, Options, Place, Shape, nearest_name, setting_of
 from .errors import DataError, DataMissingError
 from .feature_pack import FeaturePack
+from .fetching import tidy
 from .handing_over import Data
 from .labelled_pictures import LabelledPictures
 from .picture_folder import PictureSet
@@ -140,6 +141,8 @@ def _open(reference: str, shape: Shape, options: Options, place: Callable[[Path 
     there = place(path)
     for file in to_fetch(reference, options, there.folder):
         raise DataMissingError(f"{there.folder / file.path} is {state(file, there.folder)}")
+    for file in [] if entry.collection else needed_files(reference, options):
+        tidy(there.folder / file.path)
     return entry.offers[shape].load(there, options)
 
 

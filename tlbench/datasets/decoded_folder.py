@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..whole_files import sweep
 from .class_folders import ListedPictures
-from .distinct_pictures import distinct_pictures
+from .distinct_pictures import distinct_pictures, lookalikes
 from .errors import DataError, DataMissingError
 from .labelled_pictures import LabelledPictures
 from .picture_decoding import VERSION, UndecodableError, decode_square, measure, no_remarks
@@ -61,7 +62,7 @@ def decode_listed(
     with no_remarks():
         pictures = _decode(listed, side, jobs, skip_broken, published, decoding)
     with suppress(DataError, DataMissingError, OSError):
-        kept.mkdir(parents=True, exist_ok=True)
+        sweep(kept)
         save_pictures(pictures, file)
     return pictures
 
@@ -136,6 +137,8 @@ def _decode(
         odd = len(sound) - coloured
         notices.append(f"{odd:,} grey {'picture' if odd == 1 else 'pictures'} among colour ones: taken as colour")
     chosen = pixels[rows] if coloured else np.ascontiguousarray(pixels[rows][..., :1])
+    if not published:
+        repeated += lookalikes([chosen], lambda place: listed.names[rows[place]])
     return LabelledPictures(ArrayPixels(chosen), labels, listed.classes, is_test, None, (*notices, *repeated))
 
 

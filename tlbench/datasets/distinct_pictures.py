@@ -1,10 +1,12 @@
-"""The order of labelled pictures, and what becomes of those that are there more than once."""
+"""The order of labelled pictures, and what becomes of those that are there more than once or look alike."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import DataError
 from .pixels import Rows
@@ -59,6 +61,32 @@ def distinct_pictures(
     if conflicts:
         notices.append(f"{_count(conflicts, 'picture stands', 'pictures stand')} in more than one class: left out")
     return np.array(kept, dtype=np.intp), notices
+
+
+def lookalikes(views: Sequence[NDArray[np.generic]], place: Callable[[int], str]) -> list[str]:
+    """A notice on pictures that are other files and yet the same in all that is seen of them, if there are any.
+
+    views: arrays (n, …) of what is seen. place: where a picture comes from, its label first; a pair from two labels is
+    named before others. The same picture saved in two formats is such a pair. All stay: two dark pictures look alike
+    without being the same.
+    """
+    first: dict[bytes, int] = {}
+    pairs: list[tuple[str, str]] = []
+    for row in range(len(views[0])):
+        digest = hashlib.blake2b(digest_size=16)
+        for seen in views:
+            digest.update(np.ascontiguousarray(seen[row]).tobytes())
+        other = first.setdefault(digest.digest(), row)
+        if other != row:
+            pairs.append((place(other), place(row)))
+    if not pairs:
+        return []
+    one, other_one = min(pairs, key=lambda pair: pair[0].rpartition("/")[0] == pair[1].rpartition("/")[0])
+    return [
+        f"{_count(len(pairs), 'picture looks', 'pictures look')} exactly like one in another file ({one} and "
+        f"{other_one}{' …' if len(pairs) > 1 else ''}): each counts, and one may be trained on where the other is "
+        "tested; remove one of each"
+    ]
 
 
 def _count(number: int, one: str, several: str) -> str:

@@ -39,6 +39,7 @@ from .remote_files import (
 TIMEOUT = 30.0  # seconds of silence on a socket before the next address is tried
 BACKOFF = (1.0, 2.0, 4.0, 8.0)  # seconds before each renewed try at one address
 LONGEST_WAIT = 60.0  # seconds; what a server may at most ask of us by Retry-After
+SLOWEST, WATCHED = 100, 60.0  # bytes a second, over so many seconds; a server that drips less is left for the next
 
 Progress = Callable[[int, int], None]  # told the bytes done and the bytes in all (0: not known)
 
@@ -128,6 +129,9 @@ def _attempt(file: RemoteFile, url: str, target: Path, progress: Progress | None
                 write(handle, piece, target.parent, (total or file.size) - done)
                 hasher.update(piece)
                 done += len(piece)
+                if file.size and done > 2 * file.size + PIECE:
+                    part.discard()
+                    raise Fault(f"sent more than twice the {file.size} bytes of the file, and went on")
                 if progress is not None:
                     progress(done, total or file.size)
     digest = hasher.hexdigest()
@@ -188,6 +192,7 @@ def _validator(headers: Message) -> str | None:
 def _body(response: http.client.HTTPResponse) -> Iterator[bytes]:
     """Yield the body as it arrives, and no more of it than was announced; it may end early."""
     left = response.length
+    since, arrived = time.monotonic(), 0
     while left is None or left > 0:
         with _network():
             piece = response.read1(PIECE if left is None else min(PIECE, left))
@@ -195,6 +200,11 @@ def _body(response: http.client.HTTPResponse) -> Iterator[bytes]:
             return
         left = None if left is None else left - len(piece)
         yield piece
+        arrived += len(piece)
+        if (passed := time.monotonic() - since) > WATCHED:
+            if arrived < SLOWEST * passed:
+                raise Fault(f"sends less than {SLOWEST} bytes a second")
+            since, arrived = time.monotonic(), 0
 
 
 class _Redirects(HTTPRedirectHandler):

@@ -3,13 +3,17 @@
 ``.csv`` and ``.parquet``: columns ``identity``, ``label`` and numeric ones. Columns named ``kind:anything`` belong to
 that kind of feature; the others form the kind ``features``. ``.npz``: arrays ``identity`` (n,), ``label`` (n,) and one
 (n, d) array for each kind, under its name. No name stands for two columns.
+
+A column of whole numbers without a name is an index, as pandas writes one unless it is told not to. It tells the order
+of the rows, which is often that of their labels: it is left out, with a notice.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".npz", ".csv", ".parquet")
+UNNAMED = re.compile(r"Unnamed: \d+")
+"""What pandas calls a column without a name."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +35,21 @@ class FeatureTable:
     """The rows of a table, as they stand there.
 
     labels: None where they were not asked for. features: kind → (n, d). columns: kind → the names of its d columns;
-    those of an archive have none.
+    those of an archive have none. notices: sentences that a user of the table should read.
     """
 
     identities: list[str]
     labels: list[str] | None
     features: Mapping[str, Floats]
     columns: Mapping[str, tuple[str, ...]]
+    notices: tuple[str, ...] = ()
 
     def pack(self, background: str | None, categories: Sequence[str] = ()) -> FeaturePack:
         """See ``build``. Raises ValueError for a table without labels."""
         if self.labels is None:
             raise ValueError("a table that was read without labels makes no pack")
-        return build(list(zip(self.identities, self.labels, strict=True)), self.features, background, categories)
+        pack = build(list(zip(self.identities, self.labels, strict=True)), self.features, background, categories)
+        return replace(pack, notices=(*self.notices, *pack.notices))
 
 
 def load_feature_table(path: Path, background: str | None, categories: Sequence[str] = ()) -> FeaturePack:
@@ -74,7 +82,7 @@ def read_feature_table(path: Path, labelled: bool = True) -> FeatureTable:
 
 def _from_archive(path: Path, needed: Sequence[str]) -> FeatureTable:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # numpy leaves a bad one open
             arrays = {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError) as error:
         raise DataError(
@@ -147,6 +155,7 @@ def _from_columns(table: pd.DataFrame, path: Path, needed: Sequence[str]) -> Fea
             raise DataError(
                 f"{path} has no column '{name}'; its columns begin {', '.join(map(str, table.columns[:5]))}"
             )
+    table, notices = _without_index(table, path)
     kinds: dict[str, list[str]] = {}
     for column in table.columns:
         if column not in ("identity", "label"):
@@ -164,4 +173,18 @@ def _from_columns(table: pd.DataFrame, path: Path, needed: Sequence[str]) -> Fea
     names = {name: table[name].fillna("").astype(str).tolist() for name in needed}
     _refuse_empty(names, path)
     called = {kind: tuple(map(str, columns)) for kind, columns in kinds.items()}
-    return FeatureTable(names["identity"], names.get("label"), features, called)
+    return FeatureTable(names["identity"], names.get("label"), features, called, notices)
+
+
+def _without_index(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The table without columns that have no name, and a notice on them. Raises DataError where one is no index."""
+    unnamed = [column for column in table.columns if UNNAMED.fullmatch(str(column))]
+    for column in unnamed:
+        if table[column].dtype.kind not in "iu" or table[column].duplicated().any():
+            place = list(table.columns).index(column) + 1
+            raise DataError(f"column {place} of {path} has no name; give it one, or remove it")
+    if not unnamed:
+        return table, ()
+    return table.drop(columns=unnamed), (
+        f"{path.name} numbers its rows in a column without a name: left out, as it tells their order and nothing else",
+    )

@@ -48,11 +48,19 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> P
     """
     target = folder / file.path
     if _usable(file, folder):
+        tidy(target)
         return target
     with _locked(target, file.size):
         if not _usable(file, folder):
             _download(file, target, progress)
     return target
+
+
+def tidy(target: Path) -> None:
+    """Remove what a process left behind that was killed right after it had put the file in place."""
+    if any(beside(target, suffix).exists() for suffix in (".lock", ".part", ".part.json")):
+        with suppress(DataError, DataMissingError), _locked(target):
+            Part(target).discard()
 
 
 def adopt(file: RemoteFile, folder: Path, source: Path) -> Path:

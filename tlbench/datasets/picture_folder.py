@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from ..whole_files import appearing, sweep
 from .downloads import Progress
 from .errors import DataError
 from .feature_pack import USUAL_BACKGROUNDS
-from .remote_files import beside, hash_file, reading
+from .remote_files import hash_file, reading
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
@@ -289,16 +290,11 @@ class _Index:
     def save(self) -> None:
         if self.file is None or not self.changed:
             return
-        written = beside(self.file, f".{os.getpid()}")
-        try:
-            with suppress(OSError):
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-                content = {"folder": str(self.folder), "pictures": dict(sorted(self.known.items()))}
-                written.write_text(json.dumps(content), encoding="utf-8")
-                written.replace(self.file)
-        finally:
-            with suppress(OSError):
-                written.unlink(missing_ok=True)
+        content = {"folder": str(self.folder), "pictures": dict(sorted(self.known.items()))}
+        with suppress(OSError):
+            sweep(self.file.parent)
+            with appearing(self.file) as file:
+                file.write(json.dumps(content).encode())
 
 
 def _distinct(found: Iterable[tuple[str, Path, str]]) -> tuple[tuple[tuple[str, Path, str], ...], list[str]]:

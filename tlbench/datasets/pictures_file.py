@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..whole_files import appearing
 from .errors import DataError
 from .labelled_pictures import LabelledPictures
 from .pixels import ArrayPixels, FilePixels
-from .remote_files import beside, reading, writing
+from .remote_files import reading, writing
 
 FORMAT = "tlbench pictures 1"
 _KINDS = ("|u1", "<i8")  # of numbers, as numpy writes them; nothing else is mapped
@@ -50,18 +50,11 @@ def save_pictures(pictures: LabelledPictures, path: Path) -> None:
         "arrays": {name: [array.dtype.str, array.shape] for name, array in arrays.items()},
     }
     line = json.dumps(head).encode()
-    written = beside(path, f".{os.getpid()}")
-    try:
-        with writing(path.parent, sum(array.nbytes for array in arrays.values())), written.open("wb") as file:
-            file.write(line.ljust(-(-(len(line) + 1) // _ALIGN) * _ALIGN - 1) + b"\n")
-            for array in arrays.values():
-                file.write(np.ascontiguousarray(array).data)
-                file.write(bytes(-array.nbytes % _ALIGN))
-        with writing(path.parent):
-            written.replace(path)
-    finally:
-        with suppress(OSError):
-            written.unlink(missing_ok=True)
+    with writing(path.parent, sum(array.nbytes for array in arrays.values())), appearing(path) as file:
+        file.write(line.ljust(-(-(len(line) + 1) // _ALIGN) * _ALIGN - 1) + b"\n")
+        for array in arrays.values():
+            file.write(np.ascontiguousarray(array).data)
+            file.write(bytes(-array.nbytes % _ALIGN))
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,9 @@ def compute_all(tasks: Iterable[Task], jobs: int) -> Generator[Results, None, No
     try:
         while _fill(waiting, coming, jobs) or any(worker.chunk for worker in workers.values()):
             while len(workers) < min(max(1, jobs), len(waiting)):
-                worker = _Worker()
-                workers[worker.connection] = worker
+                with deaf_to_interrupts():  # until it is among those that are ended
+                    worker = _Worker()
+                    workers[worker.connection] = worker
             for worker in workers.values():
                 if waiting and worker.is_ready and not worker.chunk:
                     worker.give(waiting.popleft())
@@ -118,8 +119,7 @@ class _Worker:
         self.chunk: list[Task] = []
         self.is_ready = False
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with deaf_to_interrupts():
-            self._process.start()
+        self._process.start()
         theirs.close()  # so that the pipe ends with the process
 
     def give(self, chunk: list[Task]) -> None:

@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
+from .conditioning import check_factor
+
 Floats = NDArray[np.float64]
 Tasks = NDArray[np.intp]
 
@@ -119,7 +121,8 @@ def log_likelihood(data: Observations, at: Hyperparameters, given: int = 0) -> t
 def predict(data: Observations, at: Hyperparameters, inputs: Floats, task: int) -> tuple[Floats, Floats]:
     """Mean and variance (m,) of a new output of the task at inputs (m, d), its noise included.
 
-    Rasmussen & Williams, eq. 2.25 and 2.26. Raises ValueError where Σ is not positive definite.
+    Rasmussen & Williams, eq. 2.25 and 2.26. Raises ValueError where Σ is not positive definite, and warns where it
+    nearly is not. ``log_likelihood`` does not warn: it is searched within bounds that keep Σ well conditioned.
 
     >>> data = Observations(np.zeros((1, 1)), np.array([5.0]), np.zeros(1, dtype=np.intp))
     >>> at = Hyperparameters(np.array([[2.0]]), 1.0, np.array([1e-9]))
@@ -128,7 +131,9 @@ def predict(data: Observations, at: Hyperparameters, inputs: Floats, task: int) 
     ([5.0, 0.0], [0.0, 2.0])
     """
     correlation = np.exp(data.squared_distances * (-0.5 / at.lengthscale**2))
-    factor = _factorise(data, at, _covariance(data, at, correlation))
+    covariance = _covariance(data, at, correlation)
+    factor = _factorise(data, at, covariance)
+    check_factor(float(covariance.trace() + at.noise[data.tasks].sum()), factor)
     across = np.exp(squared_distances(data.inputs, inputs) * (-0.5 / at.lengthscale**2))
     across *= at.between[data.tasks, task][:, None]
     whitened, _ = lapack.dtrtrs(factor, np.column_stack([data.outputs, across]), lower=1)

@@ -85,7 +85,7 @@ class Polynomial:
     @classmethod
     def fit(cls, examples: Floats) -> Polynomial:
         """γ = 1 / mean ‖x‖² of examples (n, d), so that both terms weigh the same; 0 if all are zero."""
-        return cls(_one_over(float(np.einsum("ij,ij->", examples, examples)) / len(examples)))
+        return cls(_one_over(float(np.einsum("ij,ij->", examples, examples)) / len(examples), examples))
 
     def __call__(self, rows: Floats, columns: Floats) -> Floats:
         """Kernel matrix (n, m)."""
@@ -109,7 +109,7 @@ class RBF:
     @classmethod
     def fit(cls, examples: Floats) -> RBF:
         """γ = 1 / mean squared distance of examples (n, d); 0 if they are all the same, and the kernel is then one."""
-        return cls(_one_over(mean_squared_distance(examples)))
+        return cls(_one_over(mean_squared_distance(examples), examples))
 
     def __call__(self, rows: Floats, columns: Floats) -> Floats:
         """Kernel matrix (n, m)."""
@@ -132,7 +132,7 @@ class ChiSquared:
     @classmethod
     def fit(cls, examples: Floats) -> ChiSquared:
         """γ = 1 / mean χ² distance of examples (n, d), or 0 if they are all the same. ValueError if one is negative."""
-        return cls(_one_over(mean_chi_squared_distance(examples)))
+        return cls(_one_over(mean_chi_squared_distance(examples), examples))
 
     def __call__(self, rows: Floats, columns: Floats) -> Floats:
         """Kernel matrix (n, m). Raises ValueError for a negative feature."""
@@ -241,5 +241,10 @@ class MeanRBFKernel:
         return MeanKernel({kind: RBF(gamma) for kind, gamma in self.gammas.items()})(rows, columns)
 
 
-def _one_over(spread: float) -> float:
-    return 1.0 / spread if spread > 0.0 else 0.0
+def _one_over(spread: float, examples: Floats) -> float:
+    """0 for examples that are all the same. Raises ValueError where only their squares are."""
+    if spread >= np.finfo(np.float64).tiny:
+        return 1.0 / spread
+    if (examples.max(axis=0) > examples.min(axis=0)).any():
+        raise ValueError("its numbers are so small that their squares vanish; multiply them by a large one")
+    return 0.0

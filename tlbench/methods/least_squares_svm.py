@@ -23,6 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .conditioning import check_factor, check_inverse
+
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
@@ -75,8 +77,10 @@ class Factorisation:
 def factorise(kernel: Floats, balance: Floats, C: float, used: Booleans | None = None) -> Factorisation:
     """Factorise a stack of kernels (…, N, N) with weights ζ (…, N); right-hand sides must be zero at padding.
 
+    Raises ValueError for a matrix that is singular to working precision, and warns of one that nearly is.
+
     >>> x, labels = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
-    >>> machine = factorise(x @ x.T, class_balance(labels), C=1e9)  # errors cost so much that f(x) = x
+    >>> machine = factorise(x @ x.T, class_balance(labels), C=1e7)  # errors cost so much that f(x) = x
     >>> machine.dual(labels).round(6).tolist(), round(float(machine.bias(labels)), 6)
     ([-0.5, 0.5], 0.0)
     >>> left_out = labels - machine.dual(labels) / machine.diagonal
@@ -90,9 +94,16 @@ def factorise(kernel: Floats, balance: Floats, C: float, used: Booleans | None =
     regularised[..., diagonal, diagonal] += 1.0 / (C * balance)
     if used is not None:
         regularised[..., diagonal, diagonal] = np.where(used, regularised[..., diagonal, diagonal], 1.0)
-    inverse = np.linalg.inv(regularised).astype(np.float64, copy=False)
+    try:
+        inverse = np.linalg.inv(regularised).astype(np.float64, copy=False)
+    except np.linalg.LinAlgError:
+        raise ValueError("the kernel matrix is singular to working precision; use a smaller C") from None
+    counted = np.float64(1.0) if used is None else used
+    check_inverse(regularised[..., diagonal, diagonal] * counted, inverse[..., diagonal, diagonal] * counted)
     ones_solution = inverse.sum(-1) if used is None else (inverse @ used[..., None].astype(np.float64))[..., 0]
     bias_row = ones_solution / ones_solution.sum(-1, keepdims=True)
+    if not (np.isfinite(regularised.sum()) and np.isfinite(bias_row).all()):
+        raise ValueError("the kernel matrix holds numbers that are not finite, or loses all digits; scale the features")
     inverse -= ones_solution[..., :, None] * bias_row[..., None, :]
     return Factorisation(inverse, bias_row)
 
@@ -100,10 +111,11 @@ def factorise(kernel: Floats, balance: Floats, C: float, used: Booleans | None =
 def train(kernel: Floats, labels: Floats, C: float) -> tuple[Floats, float]:
     """One machine with plenty of examples: (α of shape (N,), b), by one Cholesky factorisation.
 
-    Used for the sources, where neither P nor leave-one-out is needed. ``kernel`` (N, N) is overwritten.
+    Used for the sources, where neither P nor leave-one-out is needed. ``kernel`` (N, N) is overwritten. Raises and
+    warns as ``factorise``.
 
     >>> x = np.array([[-1.0], [1.0], [3.0]])
-    >>> alpha, b = train(x @ x.T, np.array([-1.0, 1.0, 3.0]), C=1e9)  # f(x) = x explains all
+    >>> alpha, b = train(x @ x.T, np.array([-1.0, 1.0, 3.0]), C=1e7)  # f(x) = x explains all
     >>> (x @ x.T @ alpha + b).round(4).tolist(), abs(round(float(alpha.sum()), 4))
     ([-1.0, 1.0, 3.0], 0.0)
     """
@@ -111,9 +123,11 @@ def train(kernel: Floats, labels: Floats, C: float) -> tuple[Floats, float]:
 
     diagonal = np.arange(len(labels))
     kernel[diagonal, diagonal] += 1.0 / (C * class_balance(labels))
+    trace = float(kernel.trace())
     right_sides = np.stack([labels, np.ones_like(labels)], axis=1)
-    _, solution, failed = dposv(kernel, right_sides, lower=1, overwrite_a=1)
+    factor, solution, failed = dposv(kernel, right_sides, lower=1, overwrite_a=1)
     if failed:
         raise ValueError("the kernel matrix is not positive definite; use a smaller C")
+    check_factor(trace, factor)
     bias = float(solution[:, 0].sum() / solution[:, 1].sum())
     return solution[:, 0] - bias * solution[:, 1], bias

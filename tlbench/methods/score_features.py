@@ -60,7 +60,7 @@ def feature_least_squares(features: Floats, labels: Floats, C: float) -> tuple[L
     Those are zero at padding, and choose C without test data. Raises ValueError for a machine that lacks a class.
 
     >>> scores, labels = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
-    >>> machine, left_out = feature_least_squares(scores, labels, C=1e9)
+    >>> machine, left_out = feature_least_squares(scores, labels, C=1e7)
     >>> machine.decide(scores).round(6).tolist(), left_out.round(6).tolist()  # left out, a class alone is not known
     ([-1.0, 1.0], [1.0, -1.0])
     """

@@ -30,6 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .conditioning import check_factor
 from .least_squares_svm import class_balance
 
 Floats = NDArray[np.float64]
@@ -212,7 +213,7 @@ def weighted_machine(kernel: Floats, labels: Floats, weights: Floats, C: float, 
     found not to be positive semi-definite.
 
     >>> x, labels = np.array([[-1.0], [1.0], [2.0]]), np.array([-1.0, 1.0, -1.0])
-    >>> machine = weighted_machine(x @ x.T, labels, np.array([1.0, 1.0, 0.0]), C=1e9)  # the last does not count
+    >>> machine = weighted_machine(x @ x.T, labels, np.array([1.0, 1.0, 0.0]), C=1e7)  # the last does not count
     >>> machine.dual[:2].round(6).tolist(), bool(machine.dual[2] == 0.0)
     ([-0.5, 0.5], True)
     """
@@ -226,9 +227,11 @@ def weighted_machine(kernel: Floats, labels: Floats, weights: Floats, C: float, 
     system[diagonal, diagonal] += 1.0 / C
     # a = √ω z with (√ω K √ω + 1/C) z + b √ω = √ω y and √ω·z = 0.
     last = np.eye(count, held, held - count)
-    _, solution, failed = dposv(system.T, np.column_stack([root * labels, root, last]), lower=1, overwrite_a=1)
+    trace = float(system.trace())
+    factor, solution, failed = dposv(system.T, np.column_stack([root * labels, root, last]), lower=1, overwrite_a=1)
     if failed:
         raise ValueError("the kernel matrix is not positive semi-definite to working precision")
+    check_factor(trace, factor)
     plain, along = solution[:, 0], solution[:, 1]
     curvature = root @ along
     bias = float(root @ plain / curvature)

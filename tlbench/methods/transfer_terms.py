@@ -69,7 +69,7 @@ def least_squares_terms(
     Labels in {−1, 1}, or 0 at padding, (…, N). Raises ValueError for a machine that lacks a class.
 
     >>> x, labels = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
-    >>> terms = least_squares_terms(x @ x.T, labels, x[:, 0], np.array(1.0), np.array([0.0, 1.0]), C=1e9)
+    >>> terms = least_squares_terms(x @ x.T, labels, x[:, 0], np.array(1.0), np.array([0.0, 1.0]), C=1e7)
     >>> terms.penalty.round(6).tolist()  # w = 1 explains all: without the source it is learned, with it nothing is
     [0.5, 0.0]
     """

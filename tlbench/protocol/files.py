@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,9 @@ from msgspec import structs
 
 from .experiment import Protocol
 from .strict import ProtocolError, convert, nearest
+
+MOST_DOTS = 200
+"""In one key: what leads deeper would fill memory before it is found to be no protocol."""
 
 
 def shipped_folder() -> Path:
@@ -37,13 +41,18 @@ def read(reference: str) -> Protocol:
     else:
         raise ProtocolError(f"there is no experiment '{reference}'; {nearest(reference, list(known))}")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if any(part.count(".") > MOST_DOTS for part in re.split(r"[\n,=\[\]{}#]", text)):
+            raise RecursionError
+        content = tomllib.loads(text)
     except FileNotFoundError:
         raise ProtocolError(f"there is no protocol file {path}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ProtocolError(f"protocol file {path} cannot be read ({error})") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOML's own, and Python's on numbers without end
         raise ProtocolError(f"protocol file {path} is not TOML: {error}") from None
+    except RecursionError:
+        raise ProtocolError(f"protocol file {path} holds tables within tables too deep to be read") from None
     declared = parse(content, str(path))
     declared.__dict__["folder_read_from"] = path.parent
     if reference not in known and declared.name in known and declared != read(declared.name):

@@ -74,7 +74,8 @@ def section(results: Results) -> Section:
 def _profile(results: Results) -> str:
     name = str(results.manifest["profile"])
     changed = [f"{key} = {in_words(value)}" for key, value in results.manifest["changed"].items()]
-    return "; ".join([f"profile {name}: {results.protocol.profiles[name].says}", *changed])
+    known = results.protocol.profiles.get(name)
+    return "; ".join([f"profile {name}: {known.says}" if known else f"profile {name}", *changed])
 
 
 def _troubles(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:

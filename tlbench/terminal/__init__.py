@@ -1,6 +1,6 @@
 """What a person sees: tables, progress and verdicts; plain lines when it is not a terminal."""
 
-from .lines import console, duration, one_line, relative, say, show
+from .lines import console, duration, one_line, plain, relative, say, show
 from .summary import summary_table
 from .verdicts import verdict_table
 from .waiting import Report, progress
@@ -10,6 +10,7 @@ __all__ = [
     "console",
     "duration",
     "one_line",
+    "plain",
     "progress",
     "relative",
     "say",

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -34,8 +35,13 @@ def console(stderr: bool = False) -> Console:
 
 
 def say(message: str, stderr: bool = False) -> None:
-    """A line of plain text, never wrapped or styled by what it holds."""
-    print(printable(message), file=sys.stderr if stderr else sys.stdout)
+    """Lines of plain text, never wrapped or styled by what they hold."""
+    print(plain(message), file=sys.stderr if stderr else sys.stdout)
+
+
+def plain(text: str) -> str:
+    """Each of its lines as ``one_line`` has it."""
+    return "\n".join(map(one_line, text.split("\n")))
 
 
 def one_line(text: str) -> str:
@@ -48,14 +54,15 @@ def one_line(text: str) -> str:
 def show(sheets: Sequence[Sheet], form: Format = "table") -> None:
     """Sheets for a person, each a borderless table below its caption, or in a form that programs or pages read."""
     if form != "table":
-        say(written(sheets, form))
+        sys.stdout.write(f"{printable(written(sheets, form))}\n")  # every byte of it, for programs
         return
     for place, sheet in enumerate(sheets):
         if len(sheets) > 1:
             say(f"{chr(10) if place else ''}{sheet.caption}\n")
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column, heading in enumerate(sheet.headings):
-            table.add_column(heading, overflow="fold", justify="right" if sheet.is_number(column) else "left")
+            side: Literal["left", "right"] = "right" if sheet.is_number(column) else "left"
+            table.add_column(Text(one_line(heading)), overflow="fold", justify=side)
         for row in sheet.rows:
             table.add_row(*(Text(one_line(cell.text), MARKS.get(cell.mark, "")) for cell in row))
         console().print(table)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from .lines import MARKS, console, say
+from .lines import MARKS, console, one_line, say
 
 if TYPE_CHECKING:
     from ..claims import Finding
@@ -38,7 +38,7 @@ def verdict_table(results: Results, findings: Sequence[Finding]) -> None:
         if declared.reference is not None:
             say(f"\n{declared.reference.file} is not here: name the protocol file to see the published numbers.")
         return
-    name, says = declared.reference.name, declared.reference.says
+    name, says = one_line(declared.reference.name), declared.reference.says
     theirs = [
         _verdict(other, declared, margin=other.claim.margin if other.claim.margin != ours.claim.margin else None)
         for ours, other in zip(findings, published, strict=True)
@@ -88,7 +88,7 @@ def _both(
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("\nverdict", overflow="fold", min_width=LONGEST_WORD)
     for heading in ("\neffect", f"{name}\n95 % interval", "\nunits"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(Text(heading), justify="right", no_wrap=True)
     table.add_column("\nverdict", overflow="fold", min_width=LONGEST_WORD)
     for ours, verdict, other, word in zip(findings, verdicts, published, theirs, strict=True):
         run = (*_numbers(ours, declared), wording.p_of(ours), wording.units_of(ours), verdict)
@@ -108,4 +108,4 @@ def _verdict(
     from ..claims import wording
 
     text = wording.verdict_of(finding, declared, units, dataset, margin)
-    return Text(text, MARKS.get(finding.verdict, ""))
+    return Text(one_line(text), MARKS.get(finding.verdict, ""))

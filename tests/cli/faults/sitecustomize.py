@@ -5,9 +5,12 @@ FAULT_ONCE: a file that the first fault leaves, after which there is none. SLOW:
 INTERRUPT_IMPORT: a module; when it is about to be imported Ctrl-C comes, and again at once, and the first is made into
 another error, as locks do.
 KILL_BEFORE: a pattern; when a file of such a name is about to be put in place, the whole process group is killed.
+MOMENTS: a folder; see ``moments``. SMALL_ARCHIVE: a file that is taken for the official archive of Caltech-101.
+CLOCK_BACK: seconds by which the clock is behind the times of files.
 """
 
 import dataclasses
+import hashlib
 import importlib.abc
 import importlib.machinery
 import os
@@ -18,23 +21,44 @@ import time
 from pathlib import Path
 
 STUDY = "tlbench.studies.sources.source_weighting"
+COLLECTIONS = "tlbench.datasets.caltech_pictures"
 
 
 class Saboteur(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == os.environ.get("INTERRUPT_IMPORT"):
             interrupt_twice()
-        if name != STUDY:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        load = spec.loader.exec_module
+        if name == STUDY:
+            return changed(name, path, sabotage)
+        if name == COLLECTIONS and "SMALL_ARCHIVE" in os.environ:
+            return changed(name, path, expect_small_archive)
+        return None
 
-        def load_and_sabotage(module):
-            load(module)
-            module.STUDY = dataclasses.replace(module.STUDY, compute=sabotaged(module.STUDY.compute))
 
-        spec.loader.exec_module = load_and_sabotage
-        return spec
+def changed(name, path, change):
+    """How to load a module so that it is changed as soon as it is there."""
+    spec = importlib.machinery.PathFinder.find_spec(name, path)
+    load = spec.loader.exec_module
+
+    def load_and_change(module):
+        load(module)
+        change(module)
+
+    spec.loader.exec_module = load_and_change
+    return spec
+
+
+def sabotage(module):
+    module.STUDY = dataclasses.replace(module.STUDY, compute=sabotaged(module.STUDY.compute))
+
+
+def expect_small_archive(module):
+    content = Path(os.environ["SMALL_ARCHIVE"]).read_bytes()
+    official = module.COLLECTIONS["caltech101"]
+    small = dataclasses.replace(
+        official.archive, urls=(), size=len(content), md5=hashlib.md5(content, usedforsecurity=False).hexdigest()
+    )
+    module.COLLECTIONS["caltech101"] = dataclasses.replace(official, archive=small, labels=5, pictures=150)
 
 
 def interrupt_twice():
@@ -84,6 +108,15 @@ def kill_before(event, arguments):
         os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
+def set_back(clock, unit):
+    return lambda: clock() - int(os.environ["CLOCK_BACK"]) * unit
+
+
 sys.meta_path.insert(0, Saboteur())
 if "KILL_BEFORE" in os.environ:
     sys.addaudithook(kill_before)
+if "MOMENTS" in os.environ:
+    import moments  # noqa: F401 (watches from now on)
+if "CLOCK_BACK" in os.environ:
+    time.time = set_back(time.time, 1)
+    time.time_ns = set_back(time.time_ns, 10**9)
