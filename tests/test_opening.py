@@ -60,6 +60,7 @@ def opened(folder: Path, cache: Path, options: Options = SIFT) -> FeaturePack:
     return pack
 
 
+@pytest.mark.fault("leakage")
 def test_words_are_learned_from_categories_outside_the_experiment(tmp_path, taught):
     folder = make(tmp_path / "birds", heron=6, ibis=6, rest=8, stork=30, egret=FEWEST_TO_LEARN_FROM - 30)
     # A picture of the experiment that stands in another category too teaches nothing.
@@ -74,6 +75,7 @@ def test_words_are_learned_from_categories_outside_the_experiment(tmp_path, taug
     assert pack.features["sift"].shape == (20, 300)
 
 
+@pytest.mark.fault("leakage")
 def test_pictures_of_the_experiment_change_no_word(tmp_path, taught):
     folder = make(tmp_path / "birds", heron=5, ibis=5, rest=5, stork=FEWEST_TO_LEARN_FROM)
     before = opened(folder, tmp_path / "data")
@@ -93,6 +95,7 @@ def test_pictures_of_the_experiment_change_no_word(tmp_path, taught):
 
 
 @pytest.mark.parametrize("others", [0, FEWEST_TO_LEARN_FROM - 1])
+@pytest.mark.fault("leakage")
 def test_without_enough_others_a_tenth_is_set_apart_for_this_alone(tmp_path, taught, others):
     folder = make(tmp_path / "birds", heron=30, ibis=30, rest=60, **({"stork": others} if others else {}))
     whole = identities(folder, "heron", "ibis", "rest")

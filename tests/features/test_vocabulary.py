@@ -94,6 +94,7 @@ def test_words_depend_on_the_pictures_and_on_nothing_else(tmp_path: Path, pictur
         describe(pictures, [fewer.kind, first.kind], tmp_path / "two", 1)
 
 
+@pytest.mark.fault("leakage")
 def test_pictures_that_must_be_apart_are_not_learned_from(tmp_path: Path, pictures: list[Picture]) -> None:
     copy = tmp_path / "under another name.png"
     copy.write_bytes(pictures[0].path.read_bytes())
@@ -112,6 +113,7 @@ def test_words_are_learned_once(tmp_path: Path, pictures: list[Picture], request
     assert told == [(0, 0, 0.0)]
 
 
+@pytest.mark.fault("damage")
 def test_damaged_words_are_learned_again(tmp_path: Path, pictures: list[Picture]) -> None:
     first = learn("sift", pictures, (), tmp_path / "c", 1)
     (path,) = (tmp_path / "c").glob("sift-words-*.sqlite")
