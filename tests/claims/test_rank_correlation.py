@@ -158,7 +158,8 @@ def test_of_few_units_all_orders_are_gone_through(seed, units, tied):
     ranks = scipy.stats.rankdata(second)
     observed = scipy.stats.pearsonr(scipy.stats.rankdata(first), ranks).statistic
     orders = np.array(list(itertools.permutations(scipy.stats.rankdata(first))))
-    all_of_them = scipy.stats.pearsonr(orders, np.broadcast_to(ranks, orders.shape), axis=1).statistic
+    centred, against = orders - orders.mean(axis=1, keepdims=True), ranks - ranks.mean()
+    all_of_them = centred @ against / np.linalg.norm(centred, axis=1) / np.linalg.norm(against)
     exact = np.mean(np.abs(all_of_them) >= abs(observed) - 1e-9)
     assert of_ranks(first, second).p(0.0) == pytest.approx(exact)
 
@@ -270,3 +271,10 @@ def test_a_claim_may_speak_of_another_metric(judged):
     found = [judged(None, Claim(**plain, metric=metric), measured=measured)[0] for metric in (None, "share", "x")]
     assert [finding.effect for finding in found[:2]] == pytest.approx([1.0, -0.25])
     assert found[2].verdict == "missing"
+
+
+@pytest.mark.parametrize("turned", [1, -1])
+def test_perfect_order_has_no_error(turned):
+    found = of_ranks(np.arange(6.0), turned * np.arange(6.0))
+    assert (found.mean, found.error) == (turned, 0.0)
+    assert found.interval(0.95) == pytest.approx((turned, turned), abs=1e-4)

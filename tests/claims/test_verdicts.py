@@ -231,6 +231,18 @@ def test_a_claim_on_what_the_run_covers_is_tested(made, keys):
     assert finding.verdict in ("reproduced", "inconclusive")
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [{"over": {"shots": [1, 2]}}, {"test": "slope", "along": "shots", "direction": "rises"}],
+)
+def test_a_factor_that_a_table_does_not_tell_of_is_missing_and_no_reason_to_stop(made, keys):
+    """As of numbers that others published, which need not vary what the protocol varies."""
+    table = made.measured(made.irregular).drop(columns="shots").drop_duplicates(["unit", "condition", "split"])
+    (finding,) = made.judge(table, made.claim(**keys), factors=Extent({}))
+    assert finding.verdict == "missing"
+    assert "shots" in finding.reason
+
+
 def test_what_was_planned_and_is_absent_stays_missing(made):
     table = made.measured(made.irregular)
     extent = Extent({"shots": [1, 2, 4, 8]}, ("old", "new", "newer"))

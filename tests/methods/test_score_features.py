@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC, LinearSVC
 
@@ -140,3 +141,21 @@ def test_bad_input_is_refused(train, drawn):
             train(**given)
     with pytest.raises(ValueError, match="each class"):
         feature_least_squares(data.F, np.ones(16), 1.0)
+
+
+@pytest.mark.parametrize("seed", [17, 26, 52, 55, 59])
+def test_logistic_regression_is_solved_where_whole_newton_steps_run_away(seed):
+    """Heavy tails and unlike costs; whole steps find no solution of these in a hundred."""
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(4, 12)), int(rng.integers(1, 4))
+    features = rng.standard_t(1.5, size=size) * 10 ** rng.uniform(-1, 2)
+    labels = np.where(rng.random(size[0]) < 0.3, 1.0, -1.0)
+    costs = 10 ** rng.uniform(-1, 3, size=size[0])
+
+    def objective(at):
+        return 0.5 * at[:-1] @ at[:-1] + costs @ np.logaddexp(0.0, -labels * (features @ at[:-1] + at[-1]))
+
+    machine = feature_logistic(features, labels, costs)
+    found = np.append(machine.weights, machine.bias)
+    best = minimize(objective, found, method="Nelder-Mead", options={"xatol": 1e-12, "fatol": 1e-12}).fun
+    assert objective(found) == pytest.approx(best, rel=1e-9)

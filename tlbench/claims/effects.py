@@ -89,6 +89,8 @@ def _side(
                 lacking = rows["unit"][rows["value"].isna()].iloc[0]
                 raise ClaimError(f"{lacking} lacks the value that {in_words(selection)} is relative to")
             rows = rows.dropna(subset="value")
+        if absent := [column for column in keep if column not in rows.columns]:
+            raise ClaimError(f"the results do not tell {absent[0]} apart")
         found.append(rows.groupby(["unit", *keep], sort=False)["value"].mean())
     together = pd.concat(found, axis=1)
     if together.isna().any(axis=None) and not extent.gaps:

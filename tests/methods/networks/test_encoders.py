@@ -102,6 +102,8 @@ def test_a_class_without_labels_is_not_aligned(examples):
     alone = encoders.alignment_loss(*codes, source, none)
     wanted = divergence(codes[0][0].numpy(), codes[1][0].numpy())
     assert alone[0].item() == pytest.approx(wanted)
+    nowhere = dataclasses.replace(source, labelled=torch.zeros_like(source.labelled))
+    assert encoders.alignment_loss(*codes, nowhere, target)[0].item() == pytest.approx(wanted)
 
 
 def test_gradients_are_those_of_finite_differences(examples):

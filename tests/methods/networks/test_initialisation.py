@@ -11,6 +11,7 @@ from scipy import stats
 from torch import nn
 
 from tlbench.methods.networks.architectures import ARCHITECTURES
+from tlbench.methods.networks.four_layers import digits4
 from tlbench.methods.networks.initialisation import initialise
 from tlbench.methods.networks.stages import PlainGaussian, StagedNetwork
 
@@ -138,3 +139,12 @@ def test_normalisation_becomes_the_identity(source):
         assert not module.running_mean.any()
         assert (module.running_var == 1).all()
         assert module.num_batches_tracked == 0
+
+
+def test_the_smallest_network_is_drawn_with_the_spread_it_declares(source):
+    network = digits4(5, 3)
+    initialise(network, "gaussian", source)
+    weights = np.concatenate([w.numpy().ravel() for name, w in network.state_dict().items() if name.endswith("weight")])
+    assert len(weights) > 10_000
+    assert weights.std() == pytest.approx(0.01, rel=0.03)
+    assert not any(w.any() for name, w in network.state_dict().items() if name.endswith("bias"))

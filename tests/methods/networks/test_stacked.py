@@ -64,3 +64,10 @@ def test_a_training_that_explodes_says_what_to_do():
     layer = StackedLinear(1, 2, 1, drawn())
     with pytest.raises(ValueError, match="lower learning_rate"):
         minimise(list(layer.parameters()), lambda _: (1e20 * layer(torch.ones(3, 2))).square().sum((1, 2)), 3, 50.0)
+
+
+def test_the_rate_falls_to_zero_linearly():
+    """Where the slope is the same at every step Adam goes by the rate itself (ibid., section 2.1)."""
+    place = torch.nn.Parameter(torch.zeros(1, 1, dtype=torch.float64))
+    minimise([place], lambda _: -place.sum(1), 4, 0.1)
+    assert place.item() == pytest.approx(0.1 * (1 + 3 / 4 + 2 / 4 + 1 / 4), rel=1e-6)
