@@ -179,7 +179,7 @@ def test_forgetting_leaves_nothing_to_resume(kept):
 def test_a_failure_is_kept_until_the_block_is_done(kept):
     assert kept.failure(BLOCK) is None
     path = kept.save_failure(BLOCK, "Traceback: boom\n")
-    assert kept.failure(BLOCK) == path
+    assert kept.failure(BLOCK) == path == kept.folder / HIDDEN / "failures" / BLOCK.key[:2] / f"{BLOCK.key}.txt"
     text = path.read_text(encoding="utf-8")
     assert text.startswith("dög, splits 0–1, left and right\n")
     assert text.endswith("Traceback: boom\n")

@@ -192,6 +192,14 @@ def test_a_correlation_that_is_called_detectable_is_found_four_times_in_five():
     assert np.mean(found) == pytest.approx(0.8, abs=0.05)
 
 
+@pytest.mark.parametrize(("units", "level", "is_found"), [(5, 0.01, False), (5, 0.05, True), (8, 0.05, True)])
+def test_of_few_units_a_correlation_is_detectable_where_an_order_is_rare_enough(units, level, is_found):
+    """The rarest of 5! orders and its reverse are 2 of 120."""
+    detectable = of_ranks(np.arange(float(units)), np.random.default_rng(0).permutation(units)).detectable(level)
+    assert bool(detectable == detectable) is is_found
+    assert not is_found or 0.5 < detectable < 1.0
+
+
 def test_a_planted_correlation_is_reproduced_and_its_reverse_contradicted(judged):
     values = drawn(7, 30, common=3.0)
     assert judged(pairs(values), claim(among="unit"))[0].verdict == "reproduced"

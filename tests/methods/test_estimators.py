@@ -317,3 +317,17 @@ def test_bad_source_scores_are_refused(scores, message):
     X, y = draw(29)
     with pytest.raises(ValueError, match=message):
         TransferLSSVC([Broken(scores)], weighting="none").fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("labels", "turned"),
+    [(("no", "yes"), 1), (("maybe", "yes"), 1), (("no", "never"), -1), (("yes", "zebra"), -1), (("a", "b"), 1)],
+)
+def test_a_source_that_shares_one_label_is_turned_round_where_it_stands_elsewhere_and_never_scaled(labels, turned):
+    """What a source scores is for the second of its sorted labels; with no label in common, too."""
+    X, y = draw(7)
+    source = LogisticRegression().fit(X, np.where(y == "yes", sorted(labels)[1], sorted(labels)[0]))
+    leaning = TransferLSSVC([source], weighting=[1.0], gamma=0.3).fit(X, y)
+    kernel, signs = np.exp(-0.3 * np.sum((X[:, None] - X[None]) ** 2, axis=-1)), np.where(y == "yes", 1.0, -1.0)
+    expected = brute_force(kernel, signs, turned * source.decision_function(X), 10.0)
+    np.testing.assert_allclose(leaning.leave_one_out_decision_, expected, rtol=0, atol=1e-10)
