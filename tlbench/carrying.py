@@ -19,7 +19,7 @@ import msgspec
 from .keeping import unpacked
 from .records import HIDDEN, LONGEST_NAME, RecordsError, verified_body, write_whole
 from .study import digest
-from .whole_files import appearing
+from .whole_files import appearing, plain_file
 
 ENTRY = re.compile(
     r"(?P<run>\w[\w.,=+\-]*/\w[\w.,=+\-]*)/"
@@ -114,7 +114,7 @@ def bring(archive: Path, results: Path) -> Imported:
     """
     done = Imported()
     try:
-        with zipfile.ZipFile(archive) as file:
+        with zipfile.ZipFile(plain_file(archive)) as file:
             for entry in file.infolist():
                 found = ENTRY.fullmatch(entry.filename)
                 if found and any(len(part.encode()) > LONGEST_NAME for part in found["run"].split("/")):

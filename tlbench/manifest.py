@@ -13,6 +13,7 @@ from msgspec import Meta
 from .plan import Plan
 from .records import Records, RecordsError, environment
 from .study import digest
+from .whole_files import plain_file
 
 NAME = "manifest.json"
 AGAIN = "run it again: what has finished is not computed anew, and the table is written as it was"
@@ -131,7 +132,7 @@ def write_manifest(records: Records, manifest: Mapping[str, Any]) -> None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """A run's manifest. Raises RecordsError where there is none or it is not as ``write_manifest`` leaves it."""
     try:
-        content = msgspec.json.decode((folder / NAME).read_bytes(), type=dict[str, Any])
+        content = msgspec.json.decode(plain_file(folder / NAME).read_bytes(), type=dict[str, Any])
         msgspec.convert(content, Manifest)
     except (OSError, msgspec.MsgspecError, RecursionError) as error:
         raise RecordsError(f"{folder} holds no readable manifest.json ({error}); run it again") from None
@@ -154,7 +155,7 @@ def verify_tables(folder: Path, manifest: Mapping[str, Any]) -> None:
     for name, sealed in seals.items():
         path = folder / name
         try:
-            with path.open("rb") as file:
+            with plain_file(path).open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != sealed and seal(path.read_bytes().replace(b"\r\n", b"\n")) != sealed:
                 raise RecordsError(f"{path} is not as its run wrote it: it was changed, or a run broke off; {AGAIN}")

@@ -16,6 +16,7 @@ from .gathering import GrowingTable
 from .plan import Plan
 from .records import BlockRecord, Records
 from .study import Block
+from .whole_files import plain_file
 
 LEVEL = 0.95
 ROWS_AT_ONCE = 50_000
@@ -171,14 +172,16 @@ def text_columns(table: pd.DataFrame) -> list[str]:
 
 def read_csv(records: Records, name: str, text: Sequence[str]) -> pd.DataFrame:
     """A table that a run left, all but the ``text`` columns as numbers. Raises OSError or ValueError."""
-    path = records.folder / f"{name}.csv"
-    columns = list(pd.read_csv(path, dtype=str, nrows=0).columns)
-    if absent := set(text) - set(columns):
-        raise ValueError(f"there is no column '{min(absent)}'")
-    empty = {column: [""] for column in columns if column not in text}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # what is no number is refused below
-        table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=empty)
+    # Opened here: of a name, pandas would make a home folder of ~ and an address of http:.
+    with plain_file(records.folder / f"{name}.csv").open("rb") as file:
+        columns = list(pd.read_csv(file, dtype=str, nrows=0).columns)
+        file.seek(0)
+        if absent := set(text) - set(columns):
+            raise ValueError(f"there is no column '{min(absent)}'")
+        empty = {column: [""] for column in columns if column not in text}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # what is no number is refused below
+            table = pd.read_csv(file, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=empty)
     for column in columns:
         if column not in text and table[column].dtype.kind not in "iuf":
             table[column] = pd.to_numeric(table[column].astype(str))

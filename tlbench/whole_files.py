@@ -6,6 +6,7 @@ The temporary name tells the machine and the process, so that what one that was 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
 import re
@@ -41,6 +42,13 @@ def sweep(folder: Path) -> None:
     for path in folder.rglob(".*.tmp"):
         if is_abandoned(path):
             path.unlink(missing_ok=True)
+
+
+def plain_file(path: Path) -> Path:
+    """The path, to be opened. Raises OSError where a pipe lies, which would be waited for, or an endless device."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "this is no plain file", str(path))
+    return path
 
 
 def is_abandoned(temporary: Path) -> bool:

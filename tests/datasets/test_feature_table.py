@@ -362,7 +362,7 @@ def test_nothing_is_ever_unpickled(tmp_path, name):
     arrays[name] = np.array([Trap()] * 6, dtype=object)
     path = tmp_path / "mine.npz"
     np.savez(path, **arrays)
-    with pytest.raises(DataError, match="without pickled objects"):
+    with pytest.raises(DataError, match="pickled objects, which are not read"):
         load(path)
     path.write_bytes(pickle.dumps(Trap()))
     with pytest.raises(DataError, match=r"mine\.npz"):
@@ -380,4 +380,21 @@ def test_parquet_that_cannot_be_read_here_says_what_to_install(tmp_path, monkeyp
 
     monkeypatch.setattr(pd, "read_parquet", absent)
     with pytest.raises(DataMissingError, match=r"tlbench\[parquet\]"):
+        load(path)
+
+
+def test_a_column_that_only_numbers_the_rows_is_said_and_kept(tmp_path):
+    numbered = frame(x=np.array([12, 10, 11, 14, 13, 15]))
+    table = read_feature_table(write(tmp_path / "mine.csv", numbered))
+    assert [notice for notice in table.notices if "'x' numbers the rows" in notice]
+    assert "x" in {name for names in table.columns.values() for name in names}
+    uneven = frame(x=np.array([12, 10, 11, 14, 13, 17]))
+    assert not read_feature_table(write(tmp_path / "other.csv", uneven)).notices
+
+
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_a_table_that_is_separated_otherwise_is_told_so(tmp_path, between):
+    path = tmp_path / "mine.csv"
+    frame().to_csv(path, index=False, sep=between)
+    with pytest.raises(DataError, match="separate them by commas"):
         load(path)

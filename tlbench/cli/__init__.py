@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import io
 import os
 import signal
 import sys
@@ -40,6 +41,7 @@ def main() -> NoReturn:
     """Run the command line and exit with a status; a user's mistake is one sentence, a traceback needs --debug."""
     debug = "--debug" in sys.argv
     os.umask(os.umask(0o077) | 0o002)  # whatever is created, not everybody may write to it
+    _prepare_streams()
     interruption = _Interruption()
     atexit.register(interruption.keep_status)  # the first to be registered is the last to be called
     signal.signal(signal.SIGTERM, interruption)
@@ -68,6 +70,16 @@ def main() -> NoReturn:
         if status is None:
             leave(one_line(_unexpected(error)), _status_of_unexpected(error))
         leave((plain if status == NOT_TO_BE_HAD else one_line)(str(error)), status)  # the former says ways in lines
+
+
+def _prepare_streams() -> None:
+    """A closed output takes what is written to it, and one of few letters shows ? for the others."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (as long as the process)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 class _Interruption:

@@ -67,8 +67,8 @@ def lookalikes(views: Sequence[NDArray[np.generic]], place: Callable[[int], str]
     """A notice on pictures that are other files and yet the same in all that is seen of them, if there are any.
 
     views: arrays (n, …) of what is seen. place: where a picture comes from, its label first; a pair from two labels is
-    named before others. The same picture saved in two formats is such a pair. All stay: two dark pictures look alike
-    without being the same.
+    named before others. The same picture saved in two formats that keep every pixel is such a pair; a JPEG and a PNG of
+    it are none. All stay: two dark pictures look alike without being the same.
     """
     first: dict[bytes, int] = {}
     pairs: list[tuple[str, str]] = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,10 +84,10 @@ def _from_archive(path: Path, needed: Sequence[str]) -> FeatureTable:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # numpy leaves a bad one open
             arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError):
         raise DataError(
-            f"{path} cannot be read as a .npz archive without pickled objects ({error}); save names as text, "
-            'np.asarray(names, dtype="U")'
+            f"{path} cannot be read as a .npz archive, or holds pickled objects, which are not read; save names as "
+            'text, np.asarray(names, dtype="U")'
         ) from None
     except Exception as error:  # zipfile and zlib have no common base for a damaged archive
         raise DataError(f"{path} is damaged or not a .npz archive ({error})") from None
@@ -129,10 +129,13 @@ def _read_columns(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".csv":
             # Asked for by itself: pandas would give the second of two columns of one name another name.
-            header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, na_values={})
-            _refuse_repeated(header.iloc[0], path)
-            return pd.read_csv(path, dtype={"identity": str, "label": str}, keep_default_na=False, na_values={})
-        table = pd.read_parquet(path)
+            with path.open("rb") as file:  # opened here: of a name, pandas would make an address or a home folder
+                header = pd.read_csv(file, header=None, nrows=1, dtype=str, keep_default_na=False, na_values={})
+                _refuse_repeated(header.iloc[0], path)
+                file.seek(0)
+                return pd.read_csv(file, dtype={"identity": str, "label": str}, keep_default_na=False, na_values={})
+        with path.open("rb") as file:
+            table = pd.read_parquet(file)
         _refuse_repeated(map(str, table.columns), path)
         return table
     except ImportError:
@@ -154,6 +157,7 @@ def _from_columns(table: pd.DataFrame, path: Path, needed: Sequence[str]) -> Fea
         if name not in table.columns:
             raise DataError(
                 f"{path} has no column '{name}'; its columns begin {', '.join(map(str, table.columns[:5]))}"
+                + ("; separate them by commas" if re.search(r"[;\t]", str(table.columns[0])) else "")
             )
     table, notices = _without_index(table, path)
     kinds: dict[str, list[str]] = {}
@@ -183,8 +187,22 @@ def _without_index(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, tuple
         if table[column].dtype.kind not in "iu" or table[column].duplicated().any():
             place = list(table.columns).index(column) + 1
             raise DataError(f"column {place} of {path} has no name; give it one, or remove it")
-    if not unnamed:
-        return table, ()
-    return table.drop(columns=unnamed), (
-        f"{path.name} numbers its rows in a column without a name: left out, as it tells their order and nothing else",
-    )
+    notices = [
+        f"{path.name}: '{column}' numbers the rows; if it is no feature, remove it" for column in _counting(table)
+    ]
+    if unnamed:
+        notices.append(
+            f"{path.name} numbers its rows in a column without a name: left out, as it tells their order and nothing "
+            "else"
+        )
+    return table.drop(columns=unnamed), tuple(notices)
+
+
+def _counting(table: pd.DataFrame) -> Iterator[str]:
+    """Columns with a name of their own that hold n whole numbers one after the other, in whatever order."""
+    for column in table.columns:
+        values = table[column]
+        if column in ("identity", "label") or UNNAMED.fullmatch(str(column)) or values.dtype.kind not in "iu":
+            continue
+        if len(values) > 2 and int(values.max()) - int(values.min()) == len(values) - 1 and values.is_unique:
+            yield str(column)

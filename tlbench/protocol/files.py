@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from ..whole_files import plain_file
 from .experiment import Protocol
 from .strict import ProtocolError, convert, nearest
 
@@ -41,7 +42,7 @@ def read(reference: str) -> Protocol:
     else:
         raise ProtocolError(f"there is no experiment '{reference}'; {nearest(reference, list(known))}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = plain_file(path).read_text(encoding="utf-8-sig")  # an editor's mark at the start is no key
         if any(part.count(".") > MOST_DOTS for part in re.split(r"[\n,=\[\]{}#]", text)):
             raise RecursionError
         content = tomllib.loads(text)
