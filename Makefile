@@ -16,7 +16,7 @@ test-long: .venv/all     # the slow ones: interruptions at many moments, full di
 	$(BIN)/python -m pytest -n auto -m slow
 
 trust: .venv/all         # every fault that is tested, many interruptions; the table in docs/promises.md
-	TLBENCH_MOMENTS=204 $(BIN)/python -m pytest -n auto -m fault --fault-table docs/promises.md
+	TLBENCH_MOMENTS=204 $(BIN)/python -m pytest -n auto -m fault --fault-table=docs/promises.md tests
 
 mutants: .venv/all       # how many of 400 small changes to the core the tests find; tests/mutants.csv
 	$(INSTALL) --editable '.[mutation]'

@@ -17,7 +17,7 @@ from tlbench.plan import make_plan
 from tlbench.settings import resolve
 from tlbench.study import Study, units_by_groups
 
-pytest_plugins = ("tests.fault_table",)
+pytest_plugins = ("tests.fault_table", "tests.place_fixtures")
 
 # A busy machine is no fault of the program.
 settings.register_profile("unhurried", deadline=None)
