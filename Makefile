@@ -23,9 +23,7 @@ mutants: .venv/all       # how many of 400 small changes to the core the tests f
 	$(BIN)/python -m tests.mutants
 
 TESTS ?= tests
-oldest: .venv/all        # the fast tests with the lowest versions that pyproject.toml allows; TESTS=those to run
-	$(PYTHON) -m venv .venv/oldest
-	$(BIN)/uv pip install --quiet --resolution lowest-direct --python .venv/oldest/bin/python --editable '.[dev]'
+oldest: .venv/oldest/all # the fast tests with the lowest versions that pyproject.toml allows; TESTS=those to run
 	.venv/oldest/bin/python -m pytest -n auto -m "not slow" -W default $(TESTS)
 
 newest: .venv/all        # the same with the newest that there are, warnings being errors as everywhere
@@ -61,4 +59,9 @@ clean:
 
 .venv/all: .venv/kernel
 	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+.venv/oldest/all: .venv/all
+	$(PYTHON) -m venv .venv/oldest
+	$(BIN)/uv pip install --quiet --resolution lowest-direct --python .venv/oldest/bin/python --editable '.[dev]'
 	@touch $@
