@@ -133,8 +133,8 @@ def serve(
     return step
 
 
-@pytest.fixture
-def site() -> Iterator[Site]:
+def serving() -> Iterator[Site]:
+    """One site, for as long as a test needs it."""
     with Site() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
@@ -142,6 +142,9 @@ def site() -> Iterator[Site]:
         server.open_again.set()
         server.shutdown()
         thread.join()
+
+
+site = pytest.fixture(serving)
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,11 @@ import http.server
 import json
 import re
 import stat
-import threading
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
-from tests.datasets.test_fetching import PAGE, Site, Step, refuse, serve
+from tests.datasets.test_fetching import PAGE, Site, Step, refuse, serve, serving
 from tests.datasets.test_unpacking import marked, zipped
 
 pytestmark = pytest.mark.fault("network")
@@ -23,15 +21,7 @@ FETCH = ("data", "fetch", "caltech256-features", "--setting", "mixed")
 RUN = ("run", "caltech-multisource")
 
 
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with Site() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield server
-        server.open_again.set()
-        server.shutdown()
-        thread.join()
+site = pytest.fixture(serving)
 
 
 def asked(place, site: Site, command: tuple[str, ...], *steps: Step):

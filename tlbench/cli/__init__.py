@@ -68,7 +68,8 @@ def main() -> NoReturn:
         from ..terminal import one_line, plain
 
         if status is None:
-            leave(one_line(_unexpected(error)), _status_of_unexpected(error))
+            said, status = _unexpected(error)
+            leave(one_line(said), status)
         leave((plain if status == NOT_TO_BE_HAD else one_line)(str(error)), status)  # the former says ways in lines
 
 
@@ -122,23 +123,17 @@ class _Interruption:
             os._exit(INTERRUPTED)
 
 
-def _status_of_unexpected(error: Exception) -> int:
-    if isinstance(error, OSError):
-        return WRONG_INPUT if error.errno == errno.ENAMETOOLONG else NOT_TO_BE_HAD
-    return FAILED
-
-
-def _unexpected(error: Exception) -> str:
-    """What is said of an error that no room raised on purpose: the system's word, or else a fault of the program."""
+def _unexpected(error: Exception) -> tuple[str, int]:
+    """What is said of an error that no room raised on purpose, and its status: the system's word, or a fault here."""
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-        return f"no file can have so long a name: {str(error.filename)[:LONGEST_SHOWN]}…"
+        return f"no file can have so long a name: {str(error.filename)[:LONGEST_SHOWN]}…", WRONG_INPUT
     if isinstance(error, OSError):
         what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-        return f"the system refused: {what}; what had finished is kept, and --debug shows where"
+        return f"the system refused: {what}; what had finished is kept, and --debug shows where", NOT_TO_BE_HAD
     return (
         f"a fault in tlbench, not in what you typed ({type(error).__name__}: {error}); what had finished is kept, and "
         "`tlbench --debug` with the same command shows where, for a report"
-    )
+    ), FAILED
 
 
 def _status(error: Exception) -> int | None:
