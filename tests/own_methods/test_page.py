@@ -21,9 +21,9 @@ def folder(tmp_path_factory):
     code = dict(re.findall(r"```(python|toml)\n(.*?)```", PAGE, re.S))
     (folder / "stacked.py").write_text(code["python"], encoding="utf-8")
     (folder / "stacked.toml").write_text(code["toml"], encoding="utf-8")
-    sys.path.insert(0, str(folder))
-    yield folder
-    sys.path[:] = [place for place in sys.path if place != str(folder)]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.syspath_prepend(folder)
+        yield folder
     sys.modules.pop("stacked", None)
 
 

@@ -78,10 +78,10 @@ def module(tmp_path_factory):
     """The module above, where it can be imported."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "own_for_tests.py").write_text(MODULE, encoding="utf-8")
-    sys.path.insert(0, str(folder))
-    yield folder
-    sys.path.remove(str(folder))
-    sys.modules.pop("own_for_tests")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.syspath_prepend(folder)
+        yield folder
+    sys.modules.pop("own_for_tests", None)
 
 
 def blobs(kinds=1, categories=5):
