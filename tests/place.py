@@ -40,8 +40,8 @@ class Place:
     repository = REPOSITORY
     all_conditions = ALL_CONDITIONS
 
-    def __init__(self, folder, matplotlib_cache):
-        self.folder, self.matplotlib_cache = folder, matplotlib_cache
+    def __init__(self, folder, warm):
+        self.folder, self.warm = folder, warm
         folder.mkdir(parents=True, exist_ok=True)
 
     def environment(self, **changes):
@@ -56,7 +56,7 @@ class Place:
             "HOME": str(self.folder),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
             "TLBENCH_DATA_DIR": str(self.folder / "data"),
-            "MPLCONFIGDIR": str(self.matplotlib_cache),
+            "MPLCONFIGDIR": str(self.warm.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": os.pathsep.join(str(path) for path in (first, REPOSITORY) if path),
             "http_proxy": closed,
@@ -87,8 +87,15 @@ class Place:
             pytest.fail(f"{process.args} hangs")
         return Finished(process.returncode, out, err)
 
-    def tlbench(self, *arguments, **more):
-        return self.finish(self.start(*arguments, **more))
+    def tlbench(self, *arguments, cwd=None, **more):
+        """The command, ended: forked from a prepared process, unless a variable or another interpreter is named."""
+        if more:
+            return self.finish(self.start(*arguments, cwd=cwd, **more))
+        words = list(map(str, arguments))
+        status, out, err, hangs = self.warm.run(words, cwd or self.folder, self.environment(), LONGEST)
+        if hangs:
+            pytest.fail(f"{words} hangs")
+        return Finished(status, out, err)
 
     def succeed(self, *arguments, **more):
         """The same for a command that has to end well."""

@@ -5,30 +5,33 @@ import shutil
 import pytest
 
 from tests.place import BIRDS, DIGITS, REPOSITORY, Place, save, table
+from tests.warm import WarmProcess
 
 FAULTS = REPOSITORY / "tests" / "cli" / "faults"
 
 
 @pytest.fixture(scope="session")
-def matplotlib_cache(tmp_path_factory):
-    """Shared by all: to find the fonts takes seconds."""
-    return tmp_path_factory.mktemp("matplotlib")
+def warm(tmp_path_factory):
+    """A process with everything imported, and a folder for matplotlib: to find the fonts takes seconds."""
+    process = WarmProcess(tmp_path_factory.mktemp("warm"))
+    yield process
+    process.close()
 
 
 @pytest.fixture
-def place(tmp_path, matplotlib_cache):
-    return Place(tmp_path / "place", matplotlib_cache)
+def place(tmp_path, warm):
+    return Place(tmp_path / "place", warm)
 
 
 @pytest.fixture
-def other_place(tmp_path, matplotlib_cache):
-    return Place(tmp_path / "other", matplotlib_cache)
+def other_place(tmp_path, warm):
+    return Place(tmp_path / "other", warm)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, matplotlib_cache):
+def finished(tmp_path_factory, warm):
     """One finished run on the digits, to be looked at and not touched: its place and what it printed."""
-    place = Place(tmp_path_factory.mktemp("finished") / "place", matplotlib_cache)
+    place = Place(tmp_path_factory.mktemp("finished") / "place", warm)
     return place, place.succeed(*DIGITS, "--jobs", "2")
 
 
@@ -46,9 +49,9 @@ def reference(finished):
 
 
 @pytest.fixture(scope="session")
-def birds_finished(tmp_path_factory, matplotlib_cache):
+def birds_finished(tmp_path_factory, warm):
     """One finished run on a small table, to be looked at and not touched."""
-    place = Place(tmp_path_factory.mktemp("birds") / "place", matplotlib_cache)
+    place = Place(tmp_path_factory.mktemp("birds") / "place", warm)
     save(table(), place.folder / "birds.csv")
     place.succeed(*BIRDS, "--jobs", "2")
     return place

@@ -312,7 +312,7 @@ def test_a_file_in_the_place_of_a_folder_is_said(tmp_path):
 @pytest.mark.fault("disk")
 def test_a_folder_in_the_place_of_a_file_is_said(kept):
     (kept.folder / "summary.csv").mkdir()
-    with pytest.raises(RecordsError, match=r"summary\.csv"):
+    with pytest.raises(RecordsError, match=r"summary\.csv cannot be written: a folder is in its place; move it"):
         kept.write("summary.csv", b"x")
 
 

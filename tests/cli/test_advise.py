@@ -241,10 +241,10 @@ REFUSED = [
 
 
 @pytest.fixture(scope="module")
-def odd(drawn, tmp_path_factory, matplotlib_cache):
+def odd(drawn, tmp_path_factory, warm):
     from tests.place import Place
 
-    place = Place(tmp_path_factory.mktemp("odd") / "place", matplotlib_cache)
+    place = Place(tmp_path_factory.mktemp("odd") / "place", warm)
     shutil.copytree(drawn, place.folder, dirs_exist_ok=True)
     (place.folder / "photos" / "empty").mkdir()
     return place

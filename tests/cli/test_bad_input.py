@@ -292,7 +292,8 @@ def test_what_a_table_does_not_have(birds, more, words):
 
 
 @pytest.mark.fault("command line")
-def test_debug_shows_where_an_error_came_from(place):
-    done = place.tlbench("--debug", "run", "zzz")
+@pytest.mark.parametrize("words", [("--debug", "run", "zzz"), ("run", "--debug", "zzz"), ("run", "zzz", "--debug")])
+def test_debug_shows_where_an_error_came_from(place, words):
+    done = place.tlbench(*words)
     assert "Traceback" in done.err
     assert done.status != 0

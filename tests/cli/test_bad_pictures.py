@@ -264,9 +264,9 @@ MODELS = [
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory, matplotlib_cache):
+def shop(tmp_path_factory, warm):
     """A place with photographs, a model of them, and every bad thing in ``bad``."""
-    place = Place(tmp_path_factory.mktemp("bad") / "place", matplotlib_cache)
+    place = Place(tmp_path_factory.mktemp("bad") / "place", warm)
     for kind, name in enumerate(("heron", "egret", 'i"b<i>s\n\x1b[31m🦩')):
         fill(place.folder / "photos" / name, kind, 18)
     fill(place.folder / "photos" / "ring", 3, 3)

@@ -73,7 +73,7 @@ def make_cluster(tmp_path, birds):
     clusters = []
 
     def make(workers=2, **variables):
-        made = DaskCluster(lambda name: type(birds)(tmp_path / name, birds.matplotlib_cache), **variables)
+        made = DaskCluster(lambda name: type(birds)(tmp_path / name, birds.warm), **variables)
         clusters.append(made)
         for _ in range(workers):
             made.add_worker()

@@ -114,10 +114,10 @@ def only_once():
 
 
 @pytest.fixture
-def finished_networks(only_once, tmp_path_factory, matplotlib_cache, place):
+def finished_networks(only_once, tmp_path_factory, warm, place):
     """A run of two processes, to be looked at and not touched: its place and what it printed."""
     if not only_once:
-        only_once["place"] = type(place)(tmp_path_factory.mktemp("trained") / "place", matplotlib_cache)
+        only_once["place"] = type(place)(tmp_path_factory.mktemp("trained") / "place", warm)
         only_once["done"] = only_once["place"].succeed(*FEW, "--jobs", "2")
     return only_once["place"], only_once["done"]
 

@@ -50,9 +50,9 @@ def write(place, text=MINE):
 
 
 @pytest.fixture(scope="module")
-def joined_finished(birds_finished, tmp_path_factory, matplotlib_cache):
+def joined_finished(birds_finished, tmp_path_factory, warm):
     """A finished run, and the method beside its conditions, to be looked at and not touched."""
-    place = type(birds_finished)(tmp_path_factory.mktemp("joined") / "place", matplotlib_cache)
+    place = type(birds_finished)(tmp_path_factory.mktemp("joined") / "place", warm)
     shutil.copytree(birds_finished.folder, place.folder, dirs_exist_ok=True)
     write(place)
     before = place.touched(place.blocks)

@@ -112,8 +112,8 @@ def serving(content: bytes) -> Iterator[Mirror]:
 class Journey(Place):
     """A place in which the journey is made, again and again until it is done."""
 
-    def __init__(self, folder: Path, matplotlib_cache: Path, archive: Path, mirror: Mirror) -> None:
-        super().__init__(folder, matplotlib_cache)
+    def __init__(self, folder: Path, warm: Path, archive: Path, mirror: Mirror) -> None:
+        super().__init__(folder, warm)
         self.archive, self.mirror = archive, mirror
         self.moments = folder.with_name(f"{folder.name}-moments")
         (folder / "tmp").mkdir()

@@ -69,12 +69,12 @@ def test_results_that_may_not_be_written(birds, birds_reference, faults):
 
 
 @pytest.fixture
-def journey(tmp_path, matplotlib_cache):
+def journey(tmp_path, warm):
     """A place for the whole journey, not begun."""
     archive = tmp_path / "small.zip"
     archive.write_bytes(small_archive())
     with serving(archive.read_bytes()) as mirror:
-        yield Journey(tmp_path / "place", matplotlib_cache, archive, mirror)
+        yield Journey(tmp_path / "place", warm, archive, mirror)
 
 
 @pytest.mark.slow

@@ -72,10 +72,10 @@ def archive(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, matplotlib_cache, archive) -> dict[str, bytes]:
+def undisturbed(tmp_path_factory, warm, archive) -> dict[str, bytes]:
     """What the journey publishes where nothing comes between."""
     with serving(archive.read_bytes()) as mirror:
-        journey = Journey(tmp_path_factory.mktemp("undisturbed") / "place", matplotlib_cache, archive, mirror)
+        journey = Journey(tmp_path_factory.mktemp("undisturbed") / "place", warm, archive, mirror)
         done = journey.finish(journey.go())
     assert done.status == 0, done.err
     assert journey.temporary() == []
@@ -123,12 +123,12 @@ def assert_said(before: Finished, after: Finished, ended, name: str, seconds: fl
 @pytest.mark.slow
 @pytest.mark.parametrize("chain", range(CHAINS))
 def test_wherever_it_is_interrupted_nothing_is_lost(
-    chain, tmp_path, matplotlib_cache, archive, undisturbed, faults_tried
+    chain, tmp_path, warm, archive, undisturbed, faults_tried
 ):
     draw, interruptions, journeys = random.Random(chain), 0, 0
     while interruptions < A_CHAIN:
         with serving(archive.read_bytes()) as mirror:
-            journey = Journey(tmp_path / f"place-{journeys}", matplotlib_cache, archive, mirror)
+            journey = Journey(tmp_path / f"place-{journeys}", warm, archive, mirror)
             interruptions += travel(journey, draw, A_CHAIN - interruptions, undisturbed, faults_tried)
         journeys += 1
     assert faults_tried.counts["survived"] == faults_tried.counts["tried"]

@@ -39,7 +39,8 @@ LONGEST_SHOWN = 60
 
 def main() -> NoReturn:
     """Run the command line and exit with a status; a user's mistake is one sentence, a traceback needs --debug."""
-    debug = "--debug" in sys.argv
+    words = [word for word in sys.argv[1:] if word != "--debug"]
+    debug = words != sys.argv[1:]
     os.umask(os.umask(0o077) | 0o002)  # whatever is created, not everybody may write to it
     _prepare_streams()
     interruption = _Interruption()
@@ -48,7 +49,8 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, interruption)
     try:
-        sys.exit(cli(prog_name="tlbench", standalone_mode=False) or 0)
+        # It is added to a command that failed, so it may stand anywhere.
+        sys.exit(cli(["--debug", *words] if debug else words, prog_name="tlbench", standalone_mode=False) or 0)
     except (KeyboardInterrupt, click.Abort):
         interruption.leave_soon()
     except click.exceptions.NoArgsIsHelpError as error:
@@ -132,7 +134,7 @@ def _unexpected(error: Exception) -> tuple[str, int]:
         return f"the system refused: {what}; what had finished is kept, and --debug shows where", NOT_TO_BE_HAD
     return (
         f"a fault in tlbench, not in what you typed ({type(error).__name__}: {error}); what had finished is kept, and "
-        "`tlbench --debug` with the same command shows where, for a report"
+        "the same command with --debug shows where, for a report"
     ), FAILED
 
 
@@ -159,7 +161,7 @@ def _status(error: Exception) -> int | None:
     epilog="Start with:  tlbench run caltech-multisource --dataset digits",
 )
 @click.version_option(package_name="tlbench", message="tlbench %(version)s")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; it may stand after any command.")
 def cli(debug: bool) -> None:
     """Run the classic experiments of model-based transfer learning, and test what their papers claimed.
 
