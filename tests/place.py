@@ -15,8 +15,9 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 LONGEST = 120  # seconds; a command that takes longer hangs
-DIGITS = ("run", "caltech-multisource", "--dataset", "digits", "--profile", "smoke")
-BIRDS = ("run", "caltech-multisource", "--dataset", "features:birds.csv", "--profile", "smoke", "--seeds", "11")
+ONE = ("--jobs", "1")  # the tests, not the processes of each, share the cores; a later --jobs counts
+DIGITS = ("run", "caltech-multisource", "--dataset", "digits", "--profile", "smoke", *ONE)
+BIRDS = ("run", "caltech-multisource", "--dataset", "features:birds.csv", "--profile", "smoke", "--seeds", "11", *ONE)
 ALL_CONDITIONS = [
     *("none", "single-mean", "single-selected", "single-oracle"),
     *("multi-average", "multi-equal", "multi-weighted", "multi-weighted-l1", "multi-taught"),

@@ -45,6 +45,7 @@ def test_a_run_gives_the_bytes_of_the_command_and_goes_on_from_it(tmp_path):
     assert set(done.summary()["condition"]) == {"none", "multi-equal"}
 
 
+@pytest.mark.slow
 def test_a_script_needs_no_guard_against_itself(tmp_path):
     script = tmp_path / "mine.py"
     script.write_text(

@@ -283,7 +283,9 @@ def write_whole(path: Path, content: bytes) -> None:
         with appearing(path) as file:
             file.write(content)
     except IsADirectoryError:
-        raise RecordsError(f"{path} cannot be written: a folder is in its place; move it, and do the same again") from None
+        raise RecordsError(
+            f"{path} cannot be written: a folder is in its place; move it, and do the same again"
+        ) from None
     except OSError as error:
         raise RecordsError(f"{path} cannot be written ({error.strerror or error})") from None
 

@@ -11,10 +11,12 @@ import time
 
 import pytest
 
+from tests.place import BIRDS, ONE
 from tlbench.manifest import read_manifest
 
 pytest.importorskip("distributed")
 
+WITHOUT_JOBS = BIRDS[: -len(ONE)]  # a cluster has as many processes as it has workers
 UNSEEN = "/proc/self/cwd"
 SLOW = "0.1"
 FAILURES = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
@@ -93,18 +95,19 @@ def assert_reference(birds, birds_reference):
 # The same bytes
 
 
+@pytest.mark.slow
 def test_two_workers_elsewhere_give_the_bytes_of_a_local_run(birds, birds_reference, make_cluster):
     cluster = make_cluster()
-    done = birds.succeed(*birds.birds, "--cluster", cluster.address)
+    done = birds.succeed(*WITHOUT_JOBS, "--cluster", cluster.address)
     assert_reference(birds, birds_reference)
     assert "refused" not in done.err
     before = birds.touched()
-    birds.succeed(*birds.birds, "--cluster", cluster.file)  # nothing is missing any more
+    birds.succeed(*WITHOUT_JOBS, "--cluster", cluster.file)  # nothing is missing any more
     assert birds.touched() == before
 
     # What no worker sees travels back, and the data by name have to be where the worker is.
     unseen = ("--results", f"{UNSEEN}/elsewhere", "--cluster", cluster.file)
-    birds.succeed(*birds.birds, *unseen)
+    birds.succeed(*WITHOUT_JOBS, *unseen)
     assert (
         birds.published(birds.folder / "elsewhere" / "caltech-multisource" / birds.run_folders[0].name)
         == birds_reference
@@ -137,7 +140,7 @@ def test_a_worker_and_a_process_of_one_that_are_killed(birds, birds_reference, m
         1, PYTHONPATH=faults, SLOW=SLOW, FAULT="kill", FAULT_UNIT="ibis", FAULT_GROUP="none", FAULT_ONCE=once
     )
     place, worker = cluster.add_worker()
-    process = birds.start(*birds.birds, "--cluster", cluster.address, "--quiet")
+    process = birds.start(*WITHOUT_JOBS, "--cluster", cluster.address, "--quiet")
     birds.wait_for_blocks(process, 3)
     place.kill(worker)
     done = birds.finish(process)
@@ -154,7 +157,7 @@ def test_a_block_that_always_takes_its_worker_along_is_set_aside_and_named(
     cluster = make_cluster(0, PYTHONPATH=faults, FAULT=fault, FAULT_UNIT="ibis", FAULT_GROUP="none")
     for _ in range(2):
         cluster.add_worker(memory=memory)
-    done = birds.tlbench(*birds.birds, "--cluster", cluster.address, "--quiet")
+    done = birds.tlbench(*WITHOUT_JOBS, "--cluster", cluster.address, "--quiet")
     assert done.status == 1
     assert "failed: ibis, splits 0–9, none: The process died while it computed this block" in done.err
     assert len(birds.failures()) == 1
@@ -167,7 +170,7 @@ def test_a_block_that_always_takes_its_worker_along_is_set_aside_and_named(
 @pytest.mark.slow
 def test_a_scheduler_that_is_started_again(birds, birds_reference, make_cluster, faults):
     cluster = make_cluster(PYTHONPATH=faults, SLOW=SLOW)
-    process = birds.start(*birds.birds, "--cluster", cluster.file)
+    process = birds.start(*WITHOUT_JOBS, "--cluster", cluster.file)
     birds.wait_for_blocks(process, 3)
     cluster.stop()
     cluster.start_scheduler()
@@ -182,7 +185,7 @@ def test_a_scheduler_that_is_started_again(birds, birds_reference, make_cluster,
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_driver_that_is_killed_or_interrupted(birds, birds_reference, make_cluster, faults, number):
     cluster = make_cluster(PYTHONPATH=faults, SLOW=SLOW)
-    process = birds.start(*birds.birds, "--cluster", cluster.address, "--quiet")
+    process = birds.start(*WITHOUT_JOBS, "--cluster", cluster.address, "--quiet")
     birds.wait_for_blocks(process, 3)
     birds.kill(process, number)
     if number == signal.SIGINT:
@@ -190,14 +193,14 @@ def test_a_driver_that_is_killed_or_interrupted(birds, birds_reference, make_clu
         assert done.status == 130
         says = "tlbench: interrupted; what had finished is kept: the same command goes on from there\n"
         assert done.err.endswith(says)
-    birds.succeed(*birds.birds, "--cluster", cluster.address, "--quiet")
+    birds.succeed(*WITHOUT_JOBS, "--cluster", cluster.address, "--quiet")
     assert_reference(birds, birds_reference)
 
 
 @pytest.mark.slow
 def test_a_scheduler_that_dies_before_it_has_a_worker(birds, birds_reference, make_cluster):
     cluster = make_cluster(0)
-    process = birds.start(*birds.birds, "--cluster", cluster.address)
+    process = birds.start(*WITHOUT_JOBS, "--cluster", cluster.address)
     line = process.stderr.readline()
     while "has no worker yet; waiting for one" not in line:
         assert line, "it never waits"
@@ -223,7 +226,7 @@ def test_workers_with_other_data_another_program_or_several_threads_are_refused(
         file.write("# another program\n")
     cluster = make_cluster(0)
     here = (f"features:{UNSEEN}/birds.csv", "--results", f"{UNSEEN}/results", "--quiet", "--cluster", cluster.address)
-    command = ("run", "caltech-multisource", *birds.birds[4:], "--dataset", *here)
+    command = ("run", "caltech-multisource", *WITHOUT_JOBS[4:], "--dataset", *here)
     strange, _ = cluster.add_worker()
     save_table(make_table(dimensions=20), strange.folder / "birds.csv")
     cluster.add_worker(threads=2)
@@ -260,9 +263,10 @@ NONE = {
 }
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_none(birds):
     """Side by side, for a scheduler may still be starting and is waited for."""
-    started = {more: birds.start(*birds.birds, "--cluster", *more) for more in NONE}
+    started = {more: birds.start(*WITHOUT_JOBS, "--cluster", *more) for more in NONE}
     for more, says in NONE.items():
         done = birds.finish(started[more])
         assert done.status == (2 if "--jobs" in more else 3)
@@ -279,6 +283,6 @@ def test_without_dask_there_is_a_remedy(birds, tmp_path):
         "importlib.util.find_spec = lambda name, *more: None if name == 'distributed' else find(name, *more)\n",
         encoding="utf-8",
     )
-    refused = birds.tlbench(*birds.birds, "--cluster", "tcp://127.0.0.1:9", PYTHONPATH=hidden)
+    refused = birds.tlbench(*WITHOUT_JOBS, "--cluster", "tcp://127.0.0.1:9", PYTHONPATH=hidden)
     assert (refused.status, refused.err.count("\n")) == (3, 1)
     assert "--cluster needs distributed, not installed here; to have it: pip install 'tlbench[dask]'" in refused.err

@@ -55,6 +55,7 @@ def test_a_changed_table_is_another_data_set(birds):
     assert len(birds.run_folders) == 2
 
 
+@pytest.mark.slow
 def test_names_of_any_script(place, make_table, save_table):
     labels = ("grey heron", "Löffler", "白鷺", "a/b, c=$d$")
     name = "vögel, a=b & 鳥.csv"
@@ -89,6 +90,7 @@ def test_categories_and_repeated_rows(birds):
     assert list(birds.measurements()["unit"].unique()) == ["ibis", "heron"]
 
 
+@pytest.mark.slow
 def test_too_few_units_are_shown_and_not_tested(birds):
     arguments = ("--seeds", "2", "--categories", "ibis,heron,stork")
     done = birds.succeed(*birds.birds, *arguments)

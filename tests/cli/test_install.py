@@ -103,6 +103,7 @@ def wheel(tmp_path_factory, finished):
     return path
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_the_protocols_alone(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "tlbench/experiments/caltech-multisource.toml" in names

@@ -165,6 +165,7 @@ def stalled(place, watch, at, *more):
 # Runs
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_measurement_for_every_training(finished_networks):
     place, done = finished_networks
     assert "10 of 10 blocks" in done.err
@@ -349,7 +350,9 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(place):
 @pytest.mark.parametrize(
     ("arguments", "blocks"),
     [
-        (("--dataset", "tiny-imagenet", "--profile", "smoke", "--set", "layers=4"), 14),
+        pytest.param(
+            ("--dataset", "tiny-imagenet", "--profile", "smoke", "--set", "layers=4"), 14, marks=pytest.mark.slow
+        ),
         pytest.param(
             ("--dataset", "imagenet", "--profile", "paper", "--set", "conditions=base", "--set", "batch=1"),
             4 * 2 * 2,

@@ -200,6 +200,7 @@ def test_one_that_is_installed_is_listed_and_goes_by_its_name(birds):
     assert birds.succeed("validate", "nearest-mean").status == 0
 
 
+@pytest.mark.slow
 def test_beside_drawn_tasks(place):
     write(place)
     sets = ("--set", "draws=2", "--set", "conditions=none,own:NearestMean", "--jobs", "1")

@@ -24,6 +24,7 @@ def photos(place):
     return place
 
 
+@pytest.mark.slow
 def test_a_folder_is_described_once_and_judged(photos):
     first = photos.succeed(*RUN)
     assert "describing: 180 of 180 pictures" in first.err

@@ -162,6 +162,7 @@ def test_new_claims_need_no_new_computing(birds):
     assert after.drop("weighted-beats-none").equals(before.drop("weighted-beats-none"))
 
 
+@pytest.mark.slow
 def test_plot_draws_the_same_bytes_again(done, reference):
     figures = sorted(path for path in done.run_folder.iterdir() if path.suffix in (".png", ".svg"))
     assert len(figures) == 4

@@ -56,6 +56,7 @@ def test_threads_language_and_time_zone_change_no_byte(place, reference):
 
 
 @pytest.mark.fault("interruption")
+@pytest.mark.slow
 def test_killed_at_several_moments(birds, birds_reference, faults):
     """Every process at once, as a power cut does; three times over before it may finish."""
     moments = random.Random(3)
@@ -238,6 +239,7 @@ def assert_one_block_failed(birds, outcome):
     return path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_an_exception_fails_one_block_and_no_other(birds, birds_reference, faults):
     failed = birds.tlbench(*birds.birds, PYTHONPATH=faults, FAULT="raise", **FAULT)
     text = assert_one_block_failed(birds, failed)

@@ -107,6 +107,7 @@ def test_progress_is_plain_lines_on_stderr(finished):
     assert "\x1b" not in done.out + done.err
 
 
+@pytest.mark.slow
 def test_quiet_prints_nothing_and_does_the_same(place, reference):
     done = place.succeed(*place.digits, "--quiet", "--jobs", "1")
     assert (done.out, done.err) == ("", "")

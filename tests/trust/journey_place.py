@@ -22,6 +22,7 @@ from PIL import Image
 
 from tests.place import Place
 from tests.place_fixtures import FAULTS
+from tests.warm import WarmProcess
 
 LABELS = ("egret", "heron", "ibis", "stork")
 BACKGROUND = "BACKGROUND_Google"
@@ -112,7 +113,7 @@ def serving(content: bytes) -> Iterator[Mirror]:
 class Journey(Place):
     """A place in which the journey is made, again and again until it is done."""
 
-    def __init__(self, folder: Path, warm: Path, archive: Path, mirror: Mirror) -> None:
+    def __init__(self, folder: Path, warm: WarmProcess, archive: Path, mirror: Mirror) -> None:
         super().__init__(folder, warm)
         self.archive, self.mirror = archive, mirror
         self.moments = folder.with_name(f"{folder.name}-moments")

@@ -122,9 +122,7 @@ def assert_said(before: Finished, after: Finished, ended, name: str, seconds: fl
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chain", range(CHAINS))
-def test_wherever_it_is_interrupted_nothing_is_lost(
-    chain, tmp_path, warm, archive, undisturbed, faults_tried
-):
+def test_wherever_it_is_interrupted_nothing_is_lost(chain, tmp_path, warm, archive, undisturbed, faults_tried):
     draw, interruptions, journeys = random.Random(chain), 0, 0
     while interruptions < A_CHAIN:
         with serving(archive.read_bytes()) as mirror:

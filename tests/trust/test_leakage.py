@@ -191,16 +191,14 @@ CASES = [
     Case("relatedness", of_task, {"shots": "1", "kernel": "rbf"}, draws=drawn_pack),
     Case("yosinski-layers", of_half, {"epochs": 1, "pictures_per_class": 6, "test_pictures_per_class": 10}),
 ]
-SOON_DONE = ("increasing-sources", "relatedness")
+SOON_DONE = "increasing-sources"
 
 
-def slow_but(soon, name):
-    return () if name in soon else (pytest.mark.slow,)
+def marked(case):
+    return pytest.param(case, id=str(case), marks=() if case.experiment == SOON_DONE else pytest.mark.slow)
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, id=str(case), marks=slow_but(SOON_DONE, case.experiment)) for case in CASES]
-)
+@pytest.mark.parametrize("case", map(marked, CASES))
 def test_nothing_fitted_knows_the_test(case, faults_tried):
     probe = Probe(case)
     usual = probe.computed()
@@ -222,9 +220,8 @@ def test_nothing_fitted_knows_the_test(case, faults_tried):
 LEAKING = ("kept", "same-number", "target-C", "source-C", "all")
 
 
-@pytest.mark.parametrize(
-    "leak", [pytest.param(leak, marks=slow_but(("repaired", "target-C"), leak)) for leak in leak_audit.WAYS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("leak", leak_audit.WAYS)
 def test_the_leaks_of_the_audit_are_found_and_no_others(leak, faults_tried):
     probe = Probe(Case("leak-audit", of_audit, {"leak": leak, "shots": "1,3"}, tables={"sources": ()}))
     usual = probe.computed()
@@ -234,6 +231,7 @@ def test_the_leaks_of_the_audit_are_found_and_no_others(leak, faults_tried):
     assert right, found
 
 
+@pytest.mark.slow
 def test_an_oracle_is_found():
     probe = Probe(Case("caltech-multisource", of_task))
     usual = probe.computed()

@@ -9,7 +9,10 @@ from tests.place import REPOSITORY
 pytestmark = pytest.mark.fault("input")
 
 
-@pytest.mark.parametrize("name", ["~", "~root", "http:", "file:"])
+SLOW_NAMES = [pytest.param(name, marks=pytest.mark.slow) for name in ("~root", "http:", "file:")]
+
+
+@pytest.mark.parametrize("name", ["~", *SLOW_NAMES])
 def test_a_folder_of_any_name_is_that_folder(birds, birds_reference, name):
     """A library that reads tables would look in a home folder, or ask a server."""
     birds.succeed(*birds.birds, f"--results={name}/results", "--jobs", "1", "--quiet")

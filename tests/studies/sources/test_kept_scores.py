@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 import tlbench
 from tlbench.protocol import ProtocolError
 
-ASKED = {"dataset": "digits", "profile": "smoke", "settings": {"shots": [1, 3], "seeds": 3}}
+ASKED = {"dataset": "digits", "profile": "smoke", "settings": {"shots": [1, 3], "seeds": 1}, "jobs": 1}
 
 
 @pytest.fixture(scope="module")
