@@ -147,7 +147,7 @@ def test_published_numbers_stand_beside_the_run(run, printed):
     assert "margin 0.5" in words(out)
 
 
-@pytest.mark.parametrize("width", [150, 149, 120, 100, 80])
+@pytest.mark.parametrize("width", [150, 149, 120, 100, 80, 60, 20])
 def test_no_verdict_is_cut_in_any_terminal(run, printed, width):
     results = run()
     out = printed(results, width)

@@ -17,6 +17,8 @@ from ..records import printable
 from ..sheet import Format, Sheet, written
 
 PLAIN_WIDTH = 160
+NARROWEST = 80
+"""Columns below which a table would leave out words; a terminal that has fewer breaks its lines, and loses none."""
 MARKS = {
     "strong": "bold",
     "muted": "dim",
@@ -31,7 +33,10 @@ def console(stderr: bool = False) -> Console:
     """A console as wide as the terminal or, where there is none, as COLUMNS says or enough not to cut tables."""
     stream, columns = sys.stderr if stderr else sys.stdout, os.environ.get("COLUMNS", "")
     wide = int(columns) if columns.isdecimal() and int(columns) > 0 else PLAIN_WIDTH
-    return Console(stderr=stderr, width=None if stream.isatty() else wide, highlight=False, soft_wrap=False)
+    made = Console(stderr=stderr, width=None if stream.isatty() else wide, highlight=False, soft_wrap=False)
+    if not stderr:
+        made.width = max(made.width, NARROWEST)
+    return made
 
 
 def say(message: str, stderr: bool = False) -> None:
