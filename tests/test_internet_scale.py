@@ -241,6 +241,7 @@ def test_the_counts_of_a_weight_problem_are_those_of_the_solver(training, source
     assert found == pytest.approx(weight_products(training, sources, systems // 2), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_what_the_model_says_is_held_is_held():
     phases = Phases.of(made_up_pack(151, 16), "category 0", 150)
     for phase, work in phases.work.items():

@@ -12,7 +12,10 @@ MAT = "10class_mix.mat"
 OWN = ("--profile", "smoke", "--set", "conditions=none,single-mean,multi-weighted")
 
 
-@pytest.mark.parametrize("name", ["birds.npz", "birds.csv", "birds.parquet"])
+OTHER_KINDS = [pytest.param(f"birds.{kind}", marks=pytest.mark.slow) for kind in ("npz", "parquet")]
+
+
+@pytest.mark.parametrize("name", ["birds.csv", *OTHER_KINDS])
 def test_a_table_of_ones_own(place, make_table, save_table, name):
     if name.endswith(".parquet"):
         pytest.importorskip("pyarrow")

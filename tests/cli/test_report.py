@@ -189,7 +189,7 @@ def test_links_lead_somewhere_and_folds_open(birds_done):
 
 
 @in_chromium
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_it_fits_a_phone_and_its_text_can_be_read(birds_done, scheme):
     path, _ = page_of(birds_done)
     with browser(width=380, color_scheme=scheme) as (page, complaints):

@@ -122,6 +122,7 @@ def test_a_second_run_computes_nothing_and_touches_no_file(done, finished):
     assert "of 54" not in again.err
 
 
+@pytest.mark.slow
 def test_fresh_does_everything_again(birds_done, birds_reference):
     before = birds_done.touched(birds_done.blocks)
     birds_done.succeed(*birds_done.birds, "--fresh", "--quiet")

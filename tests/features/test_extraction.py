@@ -157,6 +157,7 @@ def test_a_picture_that_kills_its_process_is_named_and_costs_no_other(
         describe(pictures, ["deadly"], tmp_path / "c", 1)
 
 
+@pytest.mark.slow
 def test_processes_killed_from_outside_cost_nothing(tmp_path: Path) -> None:
     pictures = make(tmp_path / "p", 400)
     killed: list[int] = []

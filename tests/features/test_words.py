@@ -92,6 +92,7 @@ print(hashlib.sha256(words.tobytes() + histogram(descriptors, words).tobytes()).
 """
 
 
+@pytest.mark.slow
 def test_threads_and_processes_change_no_bit() -> None:
     said = set()
     for threads in ("1", "2", "3"):

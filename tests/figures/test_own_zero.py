@@ -306,6 +306,7 @@ def test_a_line_of_its_own_has_the_colour_of_its_condition_if_no_other_has(layer
     assert second not in (own["AnB"], own["random-gaussian"], own["random-scaled"])
 
 
+@pytest.mark.slow
 def test_the_figures_of_the_protocol_are_the_same_bytes_each_time(layers, table, numbers):
     for figure in layers.figures:
         first, again = (

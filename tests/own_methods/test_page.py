@@ -46,6 +46,7 @@ def test_from_python_the_claims_are_tested(folder, tmp_path):
     assert set(found.tables["weights"]["condition"]) == {"own:Stacked"}
 
 
+@pytest.mark.slow
 def test_methods_are_given_from_python_too(tmp_path):
     settings = {"shots": [1], "conditions": ["own:Stacked"], "seeds": 1, "nonnegative": True}
     given = {"dataset": "digits", "profile": "smoke", "settings": settings, "results": tmp_path, "jobs": 1}

@@ -198,7 +198,7 @@ def marked(case):
     return pytest.param(case, id=str(case), marks=() if case.experiment == SOON_DONE else pytest.mark.slow)
 
 
-@pytest.mark.parametrize("case", map(marked, CASES))
+@pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_nothing_fitted_knows_the_test(case, faults_tried):
     probe = Probe(case)
     usual = probe.computed()

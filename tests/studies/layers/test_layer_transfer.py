@@ -604,7 +604,7 @@ def test_outputs_that_do_not_fit_into_memory_change_no_number(digit_pictures, gr
         assert values(found[block.key]) == pytest.approx(values(tables[block.key]), rel=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_a_training_has_the_numbers_that_it_has_in_its_chain(precision):
     common = {"layers": "1,2,4,5", "conditions": "base,BnB,random-scaled", "epochs": 1, "precision": precision}
     planned = plan(COLOURS, "x", classes_per_half=3, pictures_per_class=4, **common)
@@ -662,6 +662,7 @@ def test_only_bases_leave_weights(grid):
 # Other networks
 
 
+@pytest.mark.slow
 def test_residual_networks_are_inherited_with_their_statistics(tmp_path, watched):
     """Through files, as from one process of a run to another."""
     common = {"classes_per_half": 2, "pictures_per_class": 3, "test_pictures_per_class": 2, "epochs": 1}
