@@ -150,6 +150,21 @@ def test_spearman_over_units_of_their_means(judged, units):
     assert (finding.low, finding.high) == pytest.approx(tuple(ends))
 
 
+@pytest.mark.parametrize("units", [3, 9, 30])
+def test_the_score_is_students_t_of_a_regression_of_the_ranks(units):
+    first, second = np.random.default_rng(units).normal(size=(2, units))
+    found = of_ranks(first, second)
+    line = scipy.stats.linregress(scipy.stats.rankdata(first), scipy.stats.rankdata(second))
+    assert found.score(0.0) == pytest.approx(line.slope / line.stderr)
+    assert found.freedom == units - 2
+
+
+@pytest.mark.parametrize("units", [1, 2])
+def test_too_few_units_have_no_error_and_nothing_free(units):
+    found = of_ranks(np.arange(units), np.arange(units))
+    assert (found.error, found.freedom) == (0.0, 0)
+
+
 @pytest.mark.parametrize(("seed", "units", "tied"), [(0, 5, False), (1, 7, True), (2, 8, False), (3, 8, True)])
 def test_of_few_units_all_orders_are_gone_through(seed, units, tied):
     first, second = np.random.default_rng(seed).normal(size=(2, units))

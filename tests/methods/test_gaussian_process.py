@@ -172,3 +172,9 @@ def test_what_is_no_covariance_is_refused():
 def test_data_that_are_no_observations_are_refused(inputs, outputs, says):
     with pytest.raises(ValueError, match=says):
         Observations(inputs, outputs, np.zeros(len(outputs), dtype=np.intp))
+
+
+@pytest.mark.parametrize("tasks", [2, 4])
+def test_fewer_or_more_tasks_than_outputs_are_refused(tasks):
+    with pytest.raises(ValueError, match="one output and one task for each example"):
+        Observations(np.zeros((3, 1)), np.zeros(3), np.zeros(tasks, dtype=np.intp))

@@ -120,6 +120,7 @@ def test_a_source_that_explains_everything_leaves_nothing_to_learn(drawn):
     [
         ({"labels": np.ones(16)}, "each class"),
         ({"labels": np.zeros(16)}, "each class"),
+        ({"labels": np.r_[np.ones(14), np.zeros(2)]}, "each class"),
         ({"labels": np.linspace(-1, 1, 16)}, "−1 or 1"),
         ({"costs": np.zeros(16)}, "costs must be positive"),
         ({"costs": np.full(16, np.inf)}, "costs must be positive"),

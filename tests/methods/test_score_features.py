@@ -95,6 +95,16 @@ def test_stacks_are_each_alone_whatever_padding_holds(drawn):
             assert stacked.bias[index] == pytest.approx(alone(data).bias, abs=1e-7)
 
 
+def test_costs_alone_may_be_a_stack(drawn):
+    data = drawn(10)
+    costs = np.stack([balanced_costs(data.y, C) for C in (0.1, 10.0)])
+    stacked = feature_logistic(data.F, data.y, costs)
+    for index in range(2):
+        alone = feature_logistic(data.F, data.y, costs[index])
+        np.testing.assert_allclose(stacked.weights[index], alone.weights, atol=1e-8)
+        assert stacked.bias[index] == pytest.approx(alone.bias, abs=1e-7)
+
+
 @pytest.mark.parametrize("training", ["left-out", "fitted"])
 def test_own_confidences_are_those_of_machines_trained_one_by_one(training, drawn):
     data, C = drawn(9), 5.0

@@ -48,6 +48,14 @@ def test_terms_of_hinge_machines_are_those_of_their_hyperplanes(with_bias, drawn
         assert_terms(terms, index, v + beta * source, source, beta)
 
 
+def test_a_hinge_machine_has_a_bias_unless_it_is_said(drawn):
+    data = drawn(2)
+    given = (data.K, data.y, balanced_costs(data.y, 1.0), data.F[:, 1], data.w[1] @ data.w[1], BETAS)
+    with_bias, without = (hinge_terms(*given, with_bias=wanted).penalty for wanted in (True, False))
+    np.testing.assert_array_equal(hinge_terms(*given).penalty, with_bias)
+    assert (np.abs(with_bias - without) > 1e-6).any()
+
+
 def test_without_transfer_only_the_target_is_left(drawn):
     data = drawn(3)
     terms = least_squares_terms(data.K, data.y, data.F[:, 0], data.w[0] @ data.w[0], np.zeros(1), 1.0)

@@ -237,4 +237,6 @@ def test_networks_take_grey_and_colour_pictures_and_give_a_score_a_class(name, c
     assert network.channels == channels
     assert shapes(network)[0] == (channels, network.side, network.side)
     assert shapes(network)[-1] == (6,)
+    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear))
+    assert (first.bias is None) == name.startswith("resnet"), "a normalisation follows, which has a bias of its own"
     assert len(network.gaussians) == len(network.stages)
