@@ -12,7 +12,7 @@ FAULTS = REPOSITORY / "tests" / "cli" / "faults"
 
 @pytest.fixture(scope="session")
 def warm(tmp_path_factory):
-    """A process with everything imported, and a folder for matplotlib: to find the fonts takes seconds."""
+    """A process with most imports behind it, and a folder for matplotlib: to find the fonts takes seconds."""
     process = WarmProcess(tmp_path_factory.mktemp("warm"))
     yield process
     process.close()

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from tests.marks import slow
 from tlbench import computing, datasets, preparing, protocol
 from tlbench.keeping import intact, weights_path
 from tlbench.processes import LocalProcesses
@@ -344,7 +345,7 @@ def deadly(tmp_path, monkeypatch):
     return kill
 
 
-@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jobs", [1, *slow(2)])
 def test_a_base_that_keeps_killing_its_process_is_set_aside_with_what_starts_from_it(prepare, deadly, jobs):
     prepared = prepare(conditions="base,AnB,random-scaled", layers="2")
     deaths = deadly(1000)

@@ -8,14 +8,13 @@ import threading
 import pandas as pd
 import pytest
 
+from tests.marks import slow
+
 MAT = "10class_mix.mat"
 OWN = ("--profile", "smoke", "--set", "conditions=none,single-mean,multi-weighted")
 
 
-OTHER_KINDS = [pytest.param(f"birds.{kind}", marks=pytest.mark.slow) for kind in ("npz", "parquet")]
-
-
-@pytest.mark.parametrize("name", ["birds.csv", *OTHER_KINDS])
+@pytest.mark.parametrize("name", ["birds.csv", *slow("birds.npz", "birds.parquet")])
 def test_a_table_of_ones_own(place, make_table, save_table, name):
     if name.endswith(".parquet"):
         pytest.importorskip("pyarrow")

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.marks import slow
 from tests.sealing import seal_again
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -189,7 +190,7 @@ def test_links_lead_somewhere_and_folds_open(birds_done):
 
 
 @in_chromium
-@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
+@pytest.mark.parametrize("scheme", [*slow("light"), "dark"])
 def test_it_fits_a_phone_and_its_text_can_be_read(birds_done, scheme):
     path, _ = page_of(birds_done)
     with browser(width=380, color_scheme=scheme) as (page, complaints):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.marks import slow
 from tlbench import keeping
 from tlbench.advice import model
 from tlbench.datasets import DataError
@@ -146,7 +147,7 @@ class Springs:
         return Path.touch, (self.path,)
 
 
-@pytest.mark.parametrize("suffix", [".pt", pytest.param(".pth", marks=pytest.mark.slow), ".safetensors"])
+@pytest.mark.parametrize("suffix", [".pt", *slow(".pth"), ".safetensors"])
 def test_weights_that_would_run_code_are_refused_and_run_none(tmp_path, suffix):
     torch = pytest.importorskip("torch")
     from tlbench.features.deep import deep_kind

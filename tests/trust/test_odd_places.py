@@ -4,18 +4,16 @@ import os
 
 import pytest
 
+from tests.marks import slow
 from tests.place import REPOSITORY
 
 pytestmark = pytest.mark.fault("input")
 
 
-SLOW_NAMES = [pytest.param(name, marks=pytest.mark.slow) for name in ("~root", "http:", "file:")]
-
-
-@pytest.mark.parametrize("name", ["~", *SLOW_NAMES])
+@pytest.mark.parametrize("name", ["~", *slow("~root", "http:", "file:")])
 def test_a_folder_of_any_name_is_that_folder(birds, birds_reference, name):
     """A library that reads tables would look in a home folder, or ask a server."""
-    birds.succeed(*birds.birds, f"--results={name}/results", "--jobs", "1", "--quiet")
+    birds.succeed(*birds.birds, f"--results={name}/results", "--quiet")
     assert birds.published(birds.folder / name / "results" / birds_name(birds)) == birds_reference
     assert birds.tlbench("check", f"--results={name}/results").status == 0
     assert not (birds.folder / "results").exists()

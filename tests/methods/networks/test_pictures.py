@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
+from tests.marks import slow
 from tlbench.datasets import ArrayPixels
 from tlbench.methods.networks.architectures import ARCHITECTURES
 from tlbench.methods.networks.initialisation import initialise
@@ -63,9 +64,7 @@ def test_what_is_held_is_what_frozen_stages_put_out_each_time(name, precision):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS, ids=str)
-@pytest.mark.parametrize(
-    "name", ["digits8", *(pytest.param(name, marks=pytest.mark.slow) for name in ("small32", "resnet18"))]
-)
+@pytest.mark.parametrize("name", ["digits8", *slow("small32", "resnet18")])
 def test_it_does_not_matter_by_which_steps_a_layer_is_reached(name, precision):
     """A run that goes on computes fewer trainings of a chain, and has to find the same values."""
     net = network(name, frozen=7)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.marks import slow
 from tlbench import datasets, protocol
 from tlbench.datasets import ArrayPixels, DataError, LabelledPictures
 from tlbench.keeping import BlockKeeping
@@ -604,7 +605,7 @@ def test_outputs_that_do_not_fit_into_memory_change_no_number(digit_pictures, gr
         assert values(found[block.key]) == pytest.approx(values(tables[block.key]), rel=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("precision", ["float32", *slow("bfloat16")])
 def test_a_training_has_the_numbers_that_it_has_in_its_chain(precision):
     common = {"layers": "1,2,4,5", "conditions": "base,BnB,random-scaled", "epochs": 1, "precision": precision}
     planned = plan(COLOURS, "x", classes_per_half=3, pictures_per_class=4, **common)
