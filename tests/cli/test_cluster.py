@@ -50,6 +50,14 @@ class DaskCluster:
         )
         return self._make_place(name), worker
 
+    def wait_for_workers(self, count):
+        """Until the scheduler knows that many."""
+        ask = (
+            "import sys\nfrom distributed import Client\n"
+            "with Client(sys.argv[1]) as client:\n    client.wait_for_workers(int(sys.argv[2]), timeout=60)\n"
+        )
+        self._make_place("asking").succeed(self.address, count, python=("-c", ask))
+
     def _start(self, name, kind, *arguments, **variables):
         place = self._make_place(name)
         arguments = ("-m", f"distributed.cli.dask_{kind}", *map(str, arguments), "--no-dashboard")
@@ -232,6 +240,7 @@ def test_workers_with_other_data_another_program_or_several_threads_are_refused(
     cluster.add_worker(threads=2)
     cluster.add_worker(PYTHONPATH=copy)
     empty, _ = cluster.add_worker()
+    cluster.wait_for_workers(4)
     refused = birds.tlbench(*command)
     assert refused.status == 3
     assert refused.err.splitlines()[-1].startswith(f"tlbench: no worker of {cluster.address} can be used: ")
