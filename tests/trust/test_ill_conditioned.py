@@ -286,6 +286,9 @@ def test_a_run_says_so_and_says_it_again(place):
         assert "Traceback" not in done.err
     manifest = json.loads((place.run_folder / "manifest.json").read_bytes())
     assert [note.split(":")[0] for note in manifest["notes"]] == ["a kernel matrix is ill-conditioned"]
+    place.succeed("report")
+    page = (place.folder / "results" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<li>a kernel matrix is ill-conditioned") == 1
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ def _troubles(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
         troubles.append(f"not as the protocol expects on this data set: {', '.join(unexpected)}")
     if results.manifest.get("mixed"):
         troubles.append("blocks were computed with different library versions or processors")
-    return tuple(troubles)
+    return (*troubles, *results.notes)
 
 
 def _pictures(results: Results) -> list[Picture]:
