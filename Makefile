@@ -15,8 +15,9 @@ test: .venv/all          # every test but the slow ones
 test-long: .venv/all     # the slow ones: interruptions at many moments, full disks
 	$(BIN)/python -m pytest -n auto -m slow
 
-trust: .venv/all         # every fault that is tested, many interruptions; the table in docs/promises.md
-	TLBENCH_MOMENTS=204 $(BIN)/python -m pytest -n auto -m fault --fault-table=docs/promises.md tests
+trust: .venv/all         # every fault that is tested, many interruptions, new draws; the table in docs/promises.md
+	TLBENCH_MOMENTS=204 $(BIN)/python -m pytest -n auto -m "fault or hypothesis" --hypothesis-profile=anew \
+		--fault-table=docs/promises.md tests
 
 mutants: .venv/all       # how many of 400 small changes to the core the tests find; tests/mutants.csv
 	$(INSTALL) --editable '.[mutation]'

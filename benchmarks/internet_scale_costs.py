@@ -58,7 +58,7 @@ def costs(sizes: Sizes) -> dict[str, Cost]:
     return {
         "sources": Cost(k * (m * m * d + m**3 / 6), k * m * m, 8 * n * k),
         "scores": Cost(R * n * d + R * n * k, R * n, 8 * n * k),
-        "machines": Cost(P * (N**3 + N * N), P * N * N, 32 * P * N * N),
+        "machines": Cost(P * (4 * N**3 / 3 + N * N), P * N * N, 32 * P * N * N),
         "leave-one-out": Cost(P * N * N * (k + 1), P * N * k, 16 * P * N * k),
         "single": Cost(P * k * (k * (N + T) + N * N + T * N), P * k * k, 8 * P * k * (k + 2 * T)),
         "β": Cost(P * source_weight_products(N, k, STEPS), P * STEPS * k * k, 24 * P * k * k),

@@ -237,7 +237,7 @@ NAMES = NAMES.filter(lambda name: not name.startswith(".") and len(name.encode()
 
 
 @pytest.mark.fault("input")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(NAMES, min_size=3, max_size=3, unique_by=str.casefold), NAMES)
 def test_names_in_any_script_with_quotes_and_newlines_work(tmp_path, labels, name):
     assume(len({unicodedata.normalize("NFC", label) for label in labels}) == 3)

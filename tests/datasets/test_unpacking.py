@@ -370,7 +370,7 @@ def test_an_archive_that_cannot_be_read_is_named(tmp_path):
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\\\0:"), min_size=1, max_size=40)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.dictionaries(st.tuples(NAMES, NAMES).map("/".join), st.binary(max_size=40), min_size=1, max_size=4),
     pack=st.sampled_from(PACKERS[:3]),

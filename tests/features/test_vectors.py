@@ -46,7 +46,7 @@ def level(vector: np.ndarray, number: int, bins: int) -> np.ndarray:
     return vector[start : start + LEVELS[number] * bins].reshape(side, side, bins)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(h=st.integers(1, 20), w=st.integers(1, 20), seed=st.integers(0, 2**32 - 1), signed=st.booleans())
 def test_against_the_plain_loop(h: int, w: int, seed: int, signed: bool) -> None:
     grey = np.random.default_rng(seed).integers(0, 256, (h, w)).astype(np.float32) / np.float32(255)

@@ -152,7 +152,7 @@ def test_an_interval_open_on_one_side_gives_its_end():
     ),
     st.booleans(),
 )
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100)
 def test_integers_end_at_the_optimum(rows, equality):
     first, second, borrowed, upper = np.array(rows, dtype=float).T
     labels = np.where(np.arange(len(rows)) % 2, -1.0, 1.0)

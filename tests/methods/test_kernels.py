@@ -173,7 +173,7 @@ def test_the_mean_rbf_kernel_is_the_mean_kernel_of_that_name_to_the_bit():
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3), min_size=2, max_size=8))
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60)
 def test_counts_share_at_most_what_the_smaller_has_and_are_never_less_than_apart(counts):
     rows = np.array(counts, dtype=float)
     shared, apart = Intersection()(rows, rows), chi_squared_distances(rows, rows)

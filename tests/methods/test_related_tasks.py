@@ -84,7 +84,7 @@ def test_the_same_generator_gives_the_same_tasks(make):
 
 
 @given(st.lists(st.floats(-1.0, 1.0), max_size=4), st.integers(5, 9), st.integers(0, 50))
-@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@settings(max_examples=50)
 def test_any_ladder_is_kept(ladder, dimensions, seed):
     tasks = related_hyperplanes(ladder, dimensions, 2, rng(seed))
     np.testing.assert_allclose(tasks.functions @ tasks.functions.T, expected_correlations(ladder), atol=1e-9)

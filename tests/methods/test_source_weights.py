@@ -327,7 +327,7 @@ def test_scalar_weights_are_those_of_brute_force(kind):
 @given(
     st.lists(st.tuples(st.integers(-3, 3), st.integers(-4, 4), st.integers(1, 3)), min_size=1, max_size=7),
 )
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=200)
 def test_scalar_weights_of_integers_are_those_of_brute_force(rows):
     residual, slope, balance = np.array(rows, dtype=np.float64).T
     weights, bounds = scalar_weights(LeaveOneOut(residual, slope[:, None], balance))

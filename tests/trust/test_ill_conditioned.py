@@ -19,7 +19,7 @@ from tlbench.methods.kernels import RBF, ChiSquared, Linear, MeanKernel, Polynom
 from tlbench.methods.least_squares_svm import class_balance, factorise, train
 from tlbench.methods.source_boosting import weighted_machine
 
-DIGITS = 1e-4
+DIGITS = 1e-5
 """What may be wrong without a warning, of the largest value or of one, the scale of the labels."""
 
 
@@ -126,6 +126,19 @@ def test_least_squares_machines_are_right_or_say_that_they_may_not_be(problem):
             of, left = found if isinstance(found, tuple) else (found, left_out)
             assert off(of, decisions) < DIGITS, compute
             assert off(left, left_out) < DIGITS, compute
+
+
+def test_an_example_on_which_all_hangs_is_left_out_as_exactly_as_the_others():
+    """Two examples that are there twice, with either label, and one alone: what it adds is small in what they undo."""
+    labels = np.array([1.0, -1.0, -1.0, -1.0, -1.0])
+    for seed in range(60):
+        examples = np.random.default_rng(seed).normal(size=(5, 2))
+        examples[-2:] = examples[:2]
+        kernel = examples @ examples.T
+        _, left_out = exact_machine(kernel, labels, 1e6, kernel)
+        (_, left), warned = said(lambda kernel=kernel: by_inverse(kernel, labels, 1e6, kernel))
+        assert not warned
+        assert off(left, left_out) < 1e-7, seed
 
 
 def test_where_it_warns_numbers_are_indeed_wrong():

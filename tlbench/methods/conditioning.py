@@ -21,6 +21,8 @@ WORST = float(1.0 / np.sqrt(np.finfo(np.float64).eps))
 SMALLEST = 1e-75
 """Of the entries of a factor's diagonal: below, and above one over it, fourth powers and their inverses vanish."""
 
+INDEFINITE = "the kernel matrix is not positive semi-definite to working precision; use a smaller C"
+
 
 class IllConditionedWarning(RuntimeWarning):
     """Numbers are right to fewer digits than they have; the message says what to do.
@@ -52,6 +54,17 @@ def check_factor(trace: float, factor: Floats) -> None:
     """
     least = float(np.diagonal(factor).min())
     _judge(np.array(trace / least**2 if SMALLEST < least < 1.0 / SMALLEST or np.isnan(least) else np.inf))
+
+
+def check_positive(own: Floats) -> None:
+    """Raises ValueError where a P_ii of ``least_squares_svm`` is not, as each is while any of its digits are right.
+
+    >>> check_positive(np.array([0.5, 0.0]))
+    Traceback (most recent call last):
+    ValueError: the kernel matrix is not positive semi-definite to working precision; use a smaller C
+    """
+    if not (own > 0.0).all():
+        raise ValueError(INDEFINITE)
 
 
 def _judge(conditions: Floats) -> None:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .conditioning import check_factor, check_inverse
+from .conditioning import check_factor, check_inverse, check_positive
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -77,7 +77,7 @@ class Factorisation:
 def factorise(kernel: Floats, balance: Floats, C: float, used: Booleans | None = None) -> Factorisation:
     """Factorise a stack of kernels (…, N, N) with weights ζ (…, N); right-hand sides must be zero at padding.
 
-    Raises ValueError for a matrix that is singular to working precision, and warns of one that nearly is.
+    Raises ValueError for a matrix that is singular or indefinite to working precision, and warns of one that nearly is.
 
     >>> x, labels = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
     >>> machine = factorise(x @ x.T, class_balance(labels), C=1e7)  # errors cost so much that f(x) = x
@@ -88,24 +88,40 @@ def factorise(kernel: Floats, balance: Floats, C: float, used: Booleans | None =
     [1.0, -1.0]
     """
     regularised = np.array(kernel, dtype=np.float64)
+    diagonal = np.arange(kernel.shape[-1])
+    counted: Floats | float = 1.0
     if used is not None:
         regularised *= used[..., :, None] & used[..., None, :]
-    diagonal = np.arange(kernel.shape[-1])
+        counted = used.astype(np.float64)
     regularised[..., diagonal, diagonal] += 1.0 / (C * balance)
     if used is not None:
         regularised[..., diagonal, diagonal] = np.where(used, regularised[..., diagonal, diagonal], 1.0)
-    try:
-        inverse = np.linalg.inv(regularised).astype(np.float64, copy=False)
-    except np.linalg.LinAlgError:
-        raise ValueError("the kernel matrix is singular to working precision; use a smaller C") from None
-    counted = np.float64(1.0) if used is None else used
+    inverse, u = _solved(regularised, counted)
     check_inverse(regularised[..., diagonal, diagonal] * counted, inverse[..., diagonal, diagonal] * counted)
-    ones_solution = inverse.sum(-1) if used is None else (inverse @ used[..., None].astype(np.float64))[..., 0]
-    bias_row = ones_solution / ones_solution.sum(-1, keepdims=True)
+    bias_row = u / u.sum(-1, keepdims=True)
     if not (np.isfinite(regularised.sum()) and np.isfinite(bias_row).all()):
         raise ValueError("the kernel matrix holds numbers that are not finite, or loses all digits; scale the features")
-    inverse -= ones_solution[..., :, None] * bias_row[..., None, :]
-    return Factorisation(inverse, bias_row)
+    # Each column of A⁻¹ is right to so many digits of its own length, which is small for an example alone and large for
+    # two that nearly coincide. Leave-one-out of an example takes a row of P: that is made of its own column, and of u,
+    # which is solved for too, as a sum of the columns it would inherit the errors of the longest.
+    P = u[..., :, None] * bias_row[..., None, :]
+    np.subtract(np.swapaxes(inverse, -1, -2), P, out=P)
+    machine = Factorisation(P, bias_row)
+    check_positive(machine.diagonal)
+    return machine
+
+
+def _solved(regularised: Floats, counted: Floats | float) -> tuple[Floats, Floats]:
+    """A⁻¹ and u, each column solved for."""
+    diagonal = np.arange(regularised.shape[-1])
+    sides = np.zeros((*regularised.shape[:-1], len(diagonal) + 1))
+    sides[..., diagonal, diagonal] = 1.0
+    sides[..., -1] = counted
+    try:
+        solution = np.linalg.solve(regularised, sides).astype(np.float64, copy=False)
+    except np.linalg.LinAlgError:
+        raise ValueError("the kernel matrix is singular to working precision; use a smaller C") from None
+    return solution[..., :-1], solution[..., -1]
 
 
 def train(kernel: Floats, labels: Floats, C: float) -> tuple[Floats, float]:

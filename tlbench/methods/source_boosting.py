@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .conditioning import check_factor
+from .conditioning import INDEFINITE, check_factor, check_positive
 from .least_squares_svm import class_balance
 
 Floats = NDArray[np.float64]
@@ -230,7 +230,7 @@ def weighted_machine(kernel: Floats, labels: Floats, weights: Floats, C: float, 
     trace = float(system.trace())
     factor, solution, failed = dposv(system.T, np.column_stack([root * labels, root, last]), lower=1, overwrite_a=1)
     if failed:
-        raise ValueError("the kernel matrix is not positive semi-definite to working precision")
+        raise ValueError(INDEFINITE)
     check_factor(trace, factor)
     plain, along = solution[:, 0], solution[:, 1]
     curvature = root @ along
@@ -239,6 +239,7 @@ def weighted_machine(kernel: Floats, labels: Floats, weights: Floats, C: float, 
     # P_ii of ``least_squares_svm``, for the last examples: ω_i times that of the scaled system.
     rows = np.arange(count - held, count)
     own = weights[rows] * (solution[rows, 2 + np.arange(held)] - np.square(along[rows]) / curvature)
+    check_positive(own)
     return WeightedMachine(dual, bias, dual[rows] / own)
 
 
