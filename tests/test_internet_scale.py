@@ -162,7 +162,7 @@ def test_recall_counts_relatives_as_far_as_there_is_room():
 
 
 class Counted(np.ndarray):
-    """An array that counts the multiply-adds of products and solutions (n³/3, and n² a side) that it takes part in."""
+    """An array that counts the multiply-adds of products and solutions (n³/3, and n² a side of several) it is in."""
 
     products = 0.0
     solved = 0
